@@ -1,0 +1,104 @@
+import type { ETag, ObjectKey, StoredObject } from "@joy/domain/StoredObject"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+
+import type {
+  ObjectChanged,
+  ObjectNotFound,
+  PresignUnsupported,
+  RangeNotSatisfiable,
+  StoreReadOnly,
+  StoreUnavailable
+} from "./StoreError.ts"
+
+/** An entry of a listing that can't be used as an object, and why: a name that is no UTF-8, a dangling link. */
+export interface UnusableEntry {
+  /** The key as far as it can be written down: bytes that are not UTF-8 stand as `\xNN`. */
+  readonly key: string
+  readonly reason: string
+}
+
+/** A part of a listing, in the byte order of keys. */
+export interface ObjectPage {
+  readonly objects: ReadonlyArray<StoredObject>
+  readonly unusable: ReadonlyArray<UnusableEntry>
+  /** Where the next page starts (exclusive); `null` at the end. */
+  readonly nextStartAfter: string | null
+}
+
+/** Bytes of an object: `start` is the first, `end` the last, both counted from zero (RFC 9110, 14.1.2). */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+export interface ReadOptions {
+  /** The bytes wanted; the whole object when absent. An `end` beyond the object is cut to its length. */
+  readonly range?: ByteRange | undefined
+  /** Fails with `ObjectChanged` unless the object still has this version. */
+  readonly ifMatch?: ETag | undefined
+}
+
+export interface ObjectBody {
+  readonly object: StoredObject
+  /** The range that `stream` gives, cut to the object; `null` for an empty object. */
+  readonly range: ByteRange | null
+  /** The bytes, pulled as they are consumed. Fails when the store breaks off before the end of the range. */
+  readonly stream: Stream.Stream<Uint8Array, StoreUnavailable>
+}
+
+/** An open file of a store that keeps its objects on this machine. Closed with the scope that opened it. */
+export interface LocalFile {
+  readonly object: StoredObject
+  readonly fd: number
+}
+
+export interface ObjectStore {
+  readonly kind: "folder" | "s3"
+  /** For people: the folder's path or `s3://bucket/prefix`. */
+  readonly location: string
+  /** Lists up to `limit` entries (1 to 1,000, default 1,000) whose keys begin with `prefix` and come after `startAfter`. */
+  readonly list: (options?: {
+    readonly prefix?: string | undefined
+    readonly startAfter?: string | undefined
+    readonly limit?: number | undefined
+  }) => Effect.Effect<ObjectPage, StoreUnavailable>
+  readonly head: (key: ObjectKey) => Effect.Effect<StoredObject, ObjectNotFound | StoreUnavailable>
+  /** Opens an object for reading. Everything it holds is freed when the scope closes, also in the middle of a read. */
+  readonly read: (
+    key: ObjectKey,
+    options?: ReadOptions
+  ) => Effect.Effect<ObjectBody, ObjectNotFound | ObjectChanged | RangeNotSatisfiable | StoreUnavailable, Scope.Scope>
+  /** Opens the file behind an object where there is one; `null` on a remote store. */
+  readonly openLocal: (
+    key: ObjectKey,
+    options?: { readonly ifMatch?: ETag | undefined }
+  ) => Effect.Effect<LocalFile | null, ObjectNotFound | ObjectChanged | StoreUnavailable, Scope.Scope>
+  /** Writes an object whole or not at all: nobody ever reads half of it. */
+  readonly write: (
+    key: ObjectKey,
+    body: Uint8Array,
+    options?: { readonly contentType?: string | undefined }
+  ) => Effect.Effect<StoredObject, StoreReadOnly | StoreUnavailable>
+  /** Deletes an object; one that is not there is deleted already. */
+  readonly delete: (key: ObjectKey) => Effect.Effect<void, StoreReadOnly | StoreUnavailable>
+  /** A URL that reads the object without credentials for `expiresIn`. */
+  readonly presignGet: (
+    key: ObjectKey,
+    options: { readonly expiresIn: Duration.Input }
+  ) => Effect.Effect<string, PresignUnsupported>
+  /** A URL that writes exactly this type and length without credentials for `expiresIn`. */
+  readonly presignPut: (
+    key: ObjectKey,
+    options: { readonly expiresIn: Duration.Input; readonly contentType: string; readonly sizeBytes: number }
+  ) => Effect.Effect<string, PresignUnsupported>
+}
+
+/** Where the originals are. Read by everything, written by nothing but a deletion that a user asked for. */
+export class SourceStore extends Context.Service<SourceStore, ObjectStore>()("@joy/storage/SourceStore") {}
+
+/** Where what is made from the originals goes: `<item>/<etag>/<name>`. Never listed as media. */
+export class DerivedStore extends Context.Service<DerivedStore, ObjectStore>()("@joy/storage/DerivedStore") {}
