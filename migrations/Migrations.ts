@@ -1,0 +1,13 @@
+import accounts from "./0001_accounts.ts"
+import catalogue from "./0002_catalogue.ts"
+import ingest from "./0003_ingest.ts"
+
+/** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
+export const migrations = {
+  "0001_accounts": accounts,
+  "0002_catalogue": catalogue,
+  "0003_ingest": ingest
+}
+
+/** The number of the newest migration: a database beyond it belongs to a newer version of the program. */
+export const newest = Math.max(...Object.keys(migrations).map((name) => Number.parseInt(name, 10)))

@@ -1,0 +1,27 @@
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as OpenApi from "effect/http-api/OpenApi"
+
+import { AuthApi, IdentityApi } from "./AuthApi.ts"
+import { HealthApi } from "./HealthApi.ts"
+import { MediaApi } from "./MediaApi.ts"
+import { RequestValidation } from "./RequestValidation.ts"
+import { SessionsApi } from "./SessionsApi.ts"
+import { UsersApi } from "./UsersApi.ts"
+
+/** Every route there is. The server implements it, the client and `/openapi.json` are derived from it. */
+export class Api extends HttpApi.make("joy")
+  .add(AuthApi)
+  .add(IdentityApi)
+  .add(UsersApi)
+  .add(SessionsApi)
+  .add(MediaApi)
+  .add(HealthApi)
+  .middleware(RequestValidation)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Joy Kunga Stream",
+      version: "0.1.0",
+      description: "A private, searchable, instantly playable library out of a bucket or a folder of media.",
+      license: { name: "MIT" }
+    })
+  ) {}

@@ -1,0 +1,72 @@
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
+
+import { Authorization } from "./Authorization.ts"
+import { SessionId, UserId } from "./Ids.ts"
+import { Permission } from "./Permission.ts"
+import { ServiceUnavailable, TooManyRequests } from "./Problem.ts"
+import { InvalidCredentials, InvalidRefreshToken, RefreshToken, RefreshTokenReused, Tokens } from "./Session.ts"
+import { AccountExists, Email, NewPassword, RegistrationClosed, Username, WeakPassword } from "./User.ts"
+
+/** A password as it is typed at sign-in. No rule but the bound: what was once accepted must stay usable. */
+const Password = Schema.RedactedFromValue(Schema.String.check(Schema.isMaxLength(4096)))
+
+/** Signing in and out. */
+export class AuthApi extends HttpApiGroup.make("auth")
+  .add(
+    HttpApiEndpoint.post("logout", "/logout", { success: HttpApiSchema.NoContent }).annotateMerge(
+      OpenApi.annotations({ summary: "End this session" })
+    ),
+    HttpApiEndpoint.post("logoutAll", "/logout-all", { success: HttpApiSchema.NoContent }).annotateMerge(
+      OpenApi.annotations({ summary: "End every session of the user, this one too" })
+    )
+  )
+  .middleware(Authorization)
+  .add(
+    HttpApiEndpoint.post("register", "/register", {
+      payload: Schema.Struct({ username: Username, email: Email, password: NewPassword }),
+      success: Tokens.pipe(HttpApiSchema.status(201)),
+      error: [RegistrationClosed, AccountExists, WeakPassword, TooManyRequests, ServiceUnavailable]
+    }).annotateMerge(OpenApi.annotations({ summary: "Make an account and sign in" })),
+    HttpApiEndpoint.post("login", "/login", {
+      payload: Schema.Struct({
+        identifier: Schema.String.check(Schema.isMaxLength(254)).annotate({
+          description: "A username or an e-mail address"
+        }),
+        password: Password
+      }),
+      success: Tokens,
+      error: [InvalidCredentials, TooManyRequests, ServiceUnavailable]
+    }).annotateMerge(OpenApi.annotations({ summary: "Sign in" })),
+    HttpApiEndpoint.post("refresh", "/refresh", {
+      payload: Schema.Struct({ refreshToken: RefreshToken }),
+      success: Tokens,
+      error: [InvalidRefreshToken, RefreshTokenReused, TooManyRequests, ServiceUnavailable]
+    }).annotateMerge(OpenApi.annotations({ summary: "Exchange a refresh token for new tokens" }))
+  )
+  .prefix("/auth")
+  .annotateMerge(OpenApi.annotations({ title: "Auth", description: "Signing in and out" })) {}
+
+/** Keys for other services, and a route to try a token on. */
+export class IdentityApi extends HttpApiGroup.make("identity")
+  .add(
+    HttpApiEndpoint.get("protected", "/protected", {
+      success: Schema.Struct({
+        userId: UserId,
+        sessionId: SessionId,
+        permissions: Schema.Array(Permission)
+      }).annotate({ identifier: "Protected" })
+    }).annotateMerge(OpenApi.annotations({ summary: "Say who the token stands for" }))
+  )
+  .middleware(Authorization)
+  .add(
+    HttpApiEndpoint.get("jwks", "/.well-known/jwks.json", {
+      success: Schema.Struct({ keys: Schema.Array(Schema.Record(Schema.String, Schema.String)) }).annotate({
+        identifier: "JsonWebKeySet"
+      })
+    }).annotateMerge(OpenApi.annotations({ summary: "The public keys of access tokens (RFC 7517, 5)" }))
+  )
+  .annotateMerge(OpenApi.annotations({ title: "Identity", description: "Who a token stands for" })) {}

@@ -1,0 +1,23 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+import { MediaItemId, ScanId, UserId } from "./Ids.ts"
+
+/** What happened, for those who watch and for contexts that act on each other's news. */
+export const Event = Schema.Union([
+  Schema.Struct({ name: Schema.Literal("media.ready"), mediaId: MediaItemId }),
+  Schema.Struct({ name: Schema.Literal("media.failed"), mediaId: MediaItemId }),
+  Schema.Struct({ name: Schema.Literal("media.updated"), mediaId: MediaItemId }),
+  Schema.Struct({ name: Schema.Literal("scan.finished"), scanId: ScanId }),
+  Schema.Struct({ name: Schema.Literal("user.deleted"), userId: UserId })
+])
+export type Event = typeof Event.Type
+
+/** Where contexts say what happened. An append belongs to the transaction around it: it is undone with it. */
+export class Events extends Context.Service<
+  Events,
+  {
+    readonly append: (event: Event) => Effect.Effect<void>
+  }
+>()("@joy/domain/Events") {}

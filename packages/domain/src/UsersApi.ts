@@ -1,0 +1,44 @@
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
+
+import { Authorization } from "./Authorization.ts"
+import { UserId } from "./Ids.ts"
+import { Page, PageQuery } from "./Page.ts"
+import { Forbidden, InvalidRequest, ServiceUnavailable } from "./Problem.ts"
+import { AccountExists, Email, NewPassword, RoleNotFound, User, Username, UserNotFound, WeakPassword } from "./User.ts"
+
+/** Accounts, for administrators and for their owners. */
+export class UsersApi extends HttpApiGroup.make("users")
+  .add(
+    HttpApiEndpoint.get("me", "/me", { success: User, error: UserNotFound }).annotateMerge(
+      OpenApi.annotations({ summary: "The account that is signed in" })
+    ),
+    HttpApiEndpoint.get("list", "/", {
+      query: { ...PageQuery, q: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(200))) },
+      success: Page("UserPage", User),
+      error: [Forbidden, InvalidRequest]
+    }).annotateMerge(OpenApi.annotations({ summary: "Accounts, the newest first; needs users:read" })),
+    HttpApiEndpoint.post("create", "/", {
+      payload: Schema.Struct({
+        username: Username,
+        email: Email,
+        password: NewPassword,
+        roles: Schema.optionalKey(Schema.Array(Schema.String).check(Schema.isMaxLength(32)))
+      }),
+      success: User.pipe(HttpApiSchema.status(201)),
+      error: [Forbidden, AccountExists, WeakPassword, RoleNotFound, ServiceUnavailable]
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "Make an account; needs users:write, and roles:write to give roles" })
+    ),
+    HttpApiEndpoint.get("byId", "/:id", {
+      params: { id: UserId },
+      success: User,
+      error: UserNotFound
+    }).annotateMerge(OpenApi.annotations({ summary: "One account: one's own, or any with users:read" }))
+  )
+  .middleware(Authorization)
+  .prefix("/users")
+  .annotateMerge(OpenApi.annotations({ title: "Users", description: "Accounts" })) {}
