@@ -1,0 +1,215 @@
+import { CurrentPrincipal, type Principal } from "@joy/domain/CurrentPrincipal"
+import type { MediaItemId, UserId } from "@joy/domain/Ids"
+import * as Keyset from "@joy/domain/Keyset"
+import type { MediaListQuery } from "@joy/domain/MediaApi"
+import {
+  type MediaItem,
+  type MediaItemDetail,
+  MediaItemNotFound,
+  type MediaStatus,
+  type MediaType,
+  type Visibility
+} from "@joy/domain/MediaItem"
+import type { Page, PageQuery } from "@joy/domain/Page"
+import * as Policy from "@joy/domain/Policy"
+import { type Forbidden, type InvalidRequest, Unauthenticated } from "@joy/domain/Problem"
+import { Signer } from "@joy/domain/Signer"
+import type { ETag, ObjectKey } from "@joy/domain/StoredObject"
+import type { ThumbnailViewer } from "@joy/domain/ThumbnailAuthorization"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as SqlClient from "effect/sql/SqlClient"
+import type * as Statement from "effect/sql/Statement"
+
+import { type Order, orders } from "./MediaOrder.ts"
+import { columns, type MediaDetailRow, type MediaRow, toMediaItem, toMediaItemDetail } from "./MediaRow.ts"
+import { mimeTypeOf } from "./MimeType.ts"
+import * as ThumbnailUrls from "./ThumbnailUrls.ts"
+
+/** Where the original of an item is, for those who deliver bytes. */
+export interface MediaContent {
+  readonly id: MediaItemId
+  readonly key: ObjectKey
+  readonly etag: ETag
+  readonly sizeBytes: number
+  readonly type: MediaType
+  readonly mimeType: string
+  readonly status: MediaStatus
+}
+
+/** The thumbnails of an item, for those who deliver bytes. */
+export interface MediaThumbnails {
+  readonly id: MediaItemId
+  readonly etag: ETag
+  readonly sizes: ReadonlyArray<{ readonly width: number; readonly height: number }>
+}
+
+export class MediaItems extends Context.Service<
+  MediaItems,
+  {
+    /** A page of the items that the principal may see. */
+    readonly list: (
+      query: MediaListQuery
+    ) => Effect.Effect<Page<MediaItem>, Forbidden | InvalidRequest, CurrentPrincipal>
+    /** One item. Somebody else's private item is not there. */
+    readonly byId: (id: MediaItemId) => Effect.Effect<MediaItemDetail, MediaItemNotFound | Forbidden, CurrentPrincipal>
+    /** The failed items, the newest first. */
+    readonly failures: (
+      query: PageQuery
+    ) => Effect.Effect<Page<MediaItem>, Forbidden | InvalidRequest, CurrentPrincipal>
+    /** Where the original is. */
+    readonly content: (id: MediaItemId) => Effect.Effect<MediaContent, MediaItemNotFound | Forbidden, CurrentPrincipal>
+    /** Which thumbnails there are; for a principal who may see the item, or whoever holds a URL signed for it. */
+    readonly thumbnails: (
+      id: MediaItemId,
+      viewer: ThumbnailViewer["Service"]
+    ) => Effect.Effect<MediaThumbnails, MediaItemNotFound | Forbidden | Unauthenticated>
+  }
+>()("@joy/catalog/MediaItems") {
+  static readonly layer = Layer.effect(
+    MediaItems,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const signer = yield* Signer
+      const item = columns(sql)
+
+      /** The one rule of who sees what: the library's and shared items for all, private ones for their owner and curators. */
+      const visibleTo = (principal: Principal) =>
+        principal.permissions.has("media:write")
+          ? sql`TRUE`
+          : sql`(visibility = 'shared' OR user_id = ${principal.userId})`
+
+      const present = (principal: Principal, nowSeconds: number) => {
+        const seesKeys = principal.permissions.has("media:write")
+        return (row: MediaRow): MediaItem =>
+          toMediaItem(
+            row,
+            seesKeys || row.userId === principal.userId,
+            ThumbnailUrls.sign(signer, { id: row.id, visibility: row.visibility, ownerId: row.userId }, nowSeconds)
+          )
+      }
+      const nowSeconds = Effect.map(Clock.currentTimeMillis, (millis) => millis / 1000)
+
+      const matches = (query: MediaListQuery, principal: Principal) => {
+        const conditions: Array<Statement.Fragment> = [sql`deleted_at IS NULL`, visibleTo(principal)]
+        if (query.type !== undefined) conditions.push(sql`type = ${query.type}`)
+        if (query.status !== undefined) conditions.push(sql`status = ${query.status}`)
+        if (query.tag !== undefined) conditions.push(sql`tags @> ARRAY[${query.tag}]::text[]`)
+        if (query.owner === "me") conditions.push(sql`user_id = ${principal.userId}`)
+        if (query.favourite === "1") {
+          conditions.push(
+            sql`EXISTS (SELECT 1 FROM favourites f WHERE f.item_id = media_items.id AND f.user_id = ${principal.userId})`
+          )
+        }
+        const words = query.q?.trim()
+        if (words !== undefined && words !== "") {
+          const pattern = `%${words.replace(/[\\%_]/g, "\\$&")}%`
+          conditions.push(sql`(search @@ websearch_to_tsquery('simple', ${words}) OR title ILIKE ${pattern})`)
+        }
+        return conditions
+      }
+
+      const pageOf = Effect.fnUntraced(function* (
+        principal: Principal,
+        {
+          conditions,
+          list,
+          order,
+          query
+        }: {
+          readonly list: string
+          readonly order: Order
+          readonly query: PageQuery
+          readonly conditions: Array<Statement.Fragment>
+        }
+      ) {
+        const position = yield* Keyset.position(signer, list, order.position, query.cursor)
+        if (position !== null) conditions.push(order.after(sql, position))
+        const rows = yield* sql<MediaRow>`
+          SELECT ${item} FROM media_items WHERE ${sql.and(conditions)}
+          ${order.by(sql)} LIMIT ${Keyset.rowLimit(query)}::int`.pipe(Effect.orDie)
+        const page = Keyset.page(signer, list, query, rows, order.of)
+        return { ...page, items: page.items.map(present(principal, yield* nowSeconds)) }
+      })
+
+      const list = Effect.fn("MediaItems.list")(function* (query: MediaListQuery) {
+        const principal = yield* Policy.permission("media:read")
+        const order = orders[query.sort ?? "-createdAt"]
+        return yield* pageOf(principal, { list: order.list, order, query, conditions: matches(query, principal) })
+      })
+
+      const failures = Effect.fn("MediaItems.failures")(function* (query: PageQuery) {
+        const principal = yield* Policy.permission("media:refresh")
+        const conditions = [sql`deleted_at IS NULL AND status = 'failed'`, visibleTo(principal)]
+        return yield* pageOf(principal, { list: "media-failures", order: orders["-createdAt"], query, conditions })
+      })
+
+      /** The row of an item that the principal may see. */
+      const visible = Effect.fnUntraced(function* (id: MediaItemId) {
+        const principal = yield* Policy.permission("media:read")
+        const [row] = yield* sql<MediaDetailRow>`
+          SELECT ${item}, streams, chapters FROM media_items
+          WHERE id = ${id} AND deleted_at IS NULL AND ${visibleTo(principal)}`.pipe(Effect.orDie)
+        return row === undefined ? yield* new MediaItemNotFound({}) : { principal, row }
+      })
+
+      const byId = Effect.fn("MediaItems.byId")(function* (id: MediaItemId) {
+        const { principal, row } = yield* visible(id)
+        return toMediaItemDetail(row, present(principal, yield* nowSeconds)(row), mimeTypeOf(row.s3Key, row.type))
+      })
+
+      const content = Effect.fn("MediaItems.content")(function* (id: MediaItemId) {
+        const { row } = yield* visible(id)
+        return {
+          id: row.id,
+          key: row.s3Key,
+          etag: row.etag,
+          sizeBytes: row.sizeBytes,
+          type: row.type,
+          mimeType: mimeTypeOf(row.s3Key, row.type),
+          status: row.status
+        }
+      })
+
+      const signedThumbnails = Effect.fnUntraced(function* (
+        id: MediaItemId,
+        signature: { readonly exp: number; readonly sig: string }
+      ) {
+        const [row] = yield* sql<{
+          visibility: Visibility
+          userId: UserId | null
+          etag: ETag
+          thumbnails: MediaThumbnails["sizes"]
+        }>`SELECT visibility, user_id, etag, thumbnails FROM media_items WHERE id = ${id} AND deleted_at IS NULL`.pipe(
+          Effect.orDie
+        )
+        // One answer for a wrong signature and for an item that is not there: the signature is all the caller has.
+        if (
+          row === undefined ||
+          !ThumbnailUrls.verify(
+            signer,
+            { id, visibility: row.visibility, ownerId: row.userId },
+            signature,
+            yield* nowSeconds
+          )
+        ) {
+          return yield* new Unauthenticated({})
+        }
+        return { id, etag: row.etag, sizes: row.thumbnails }
+      })
+
+      const thumbnails = Effect.fn("MediaItems.thumbnails")(function* (
+        id: MediaItemId,
+        viewer: ThumbnailViewer["Service"]
+      ) {
+        if (viewer._tag === "Signature") return yield* signedThumbnails(id, viewer)
+        const { row } = yield* visible(id).pipe(Effect.provideService(CurrentPrincipal, viewer.principal))
+        return { id: row.id, etag: row.etag, sizes: row.thumbnails }
+      })
+
+      return MediaItems.of({ list, byId, failures, content, thumbnails })
+    })
+  )
+}
