@@ -6,6 +6,8 @@ export default Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
   // One row per key ever seen. `run` counts the workflows started for the key: it is part of their idempotency key.
+  // An unusable entry of a listing (a name that is no UTF-8, a dangling link) stands here by what can be written of its
+  // name, which does not sort where the entry does: its absence is told by `seen_in_scan`, not by ranges of keys.
   yield* sql`
     CREATE TABLE processed_s3_objects (
       id uuid PRIMARY KEY,
@@ -15,6 +17,8 @@ export default Effect.gen(function* () {
       item_id uuid NOT NULL REFERENCES media_items ON DELETE CASCADE,
       run integer NOT NULL DEFAULT 1,
       thumbnail_version integer NOT NULL DEFAULT 0,
+      unusable boolean NOT NULL DEFAULT false,
+      seen_in_scan uuid,
       missing_at timestamptz,
       processed_at timestamptz,
       created_at timestamptz NOT NULL DEFAULT now(),
@@ -23,11 +27,14 @@ export default Effect.gen(function* () {
   yield* sql`CREATE INDEX processed_s3_objects_item ON processed_s3_objects (item_id)`
   yield* sql`CREATE INDEX processed_s3_objects_version ON processed_s3_objects (etag, size_bytes)`
 
+  // `requested`: somebody asked for it. `rescan`: somebody asked while it ran, for what it may have passed already.
   yield* sql`
     CREATE TABLE scans (
       id uuid PRIMARY KEY,
       status text NOT NULL CHECK (status IN ('running', 'finished', 'failed', 'waiting')),
       accept_missing boolean NOT NULL DEFAULT false,
+      requested boolean NOT NULL DEFAULT false,
+      rescan boolean NOT NULL DEFAULT false,
       checkpoint text COLLATE "C" NOT NULL DEFAULT '',
       listed integer NOT NULL DEFAULT 0,
       new integer NOT NULL DEFAULT 0,
@@ -54,7 +61,8 @@ export default Effect.gen(function* () {
     )`
   yield* sql`CREATE INDEX scan_absences_object ON scan_absences (object_id)`
 
-  // Work to do, written in the transaction that found it. Deleted when the workflow ends.
+  // Work to do, written in the transaction that found it. Deleted when the workflow ends. `attempts` counts the runs
+  // that failed, `starts` how often one was begun: an object that takes the process down with it is found by that.
   yield* sql`
     CREATE TABLE ingest_outbox (
       id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -64,6 +72,7 @@ export default Effect.gen(function* () {
       size_bytes bigint NOT NULL,
       run integer NOT NULL,
       attempts integer NOT NULL DEFAULT 0,
+      starts integer NOT NULL DEFAULT 0,
       available_at timestamptz NOT NULL DEFAULT now(),
       submitted_at timestamptz,
       created_at timestamptz NOT NULL DEFAULT now(),

@@ -1,0 +1,333 @@
+import { Events } from "@joy/domain/Events"
+import { MediaItemId } from "@joy/domain/Ids"
+import { MediaStatus, type MediaType } from "@joy/domain/MediaItem"
+import { type ETag, ObjectKey } from "@joy/domain/StoredObject"
+import * as Context from "effect/Context"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+
+import { finiteOrNull, int4OrNull, jsonText, ownerOf, storableText, textOrNull } from "./ItemValues.ts"
+
+/** The item has another object version by now, was lost, or is gone: what was found out about this one is worth nothing. */
+export class ItemSuperseded extends Schema.TaggedError<ItemSuperseded>()("ItemSuperseded", { itemId: MediaItemId }) {}
+
+export interface ItemFailure {
+  /** `list`, `probe`, `thumbnails` or `publish`. */
+  readonly step: string
+  readonly message: string
+  readonly attempts: number
+}
+
+/** An object that the catalogue does not have yet. */
+export interface NewItem {
+  readonly key: ObjectKey
+  readonly etag: ETag
+  readonly sizeBytes: number
+  readonly type: MediaType
+  readonly title: string
+  /** Set for what can't even be read: the item is `failed` from the start. */
+  readonly failure?: ItemFailure | undefined
+}
+
+/** What probing found, one member for each column of its own. Strings may be anything that a file can hold. */
+export interface ProbedItem {
+  readonly type: MediaType
+  readonly container: string | null
+  readonly durationSeconds: number | null
+  /** Pixels as displayed. */
+  readonly width: number | null
+  readonly height: number | null
+  readonly frameRate: number | null
+  readonly videoCodec: string | null
+  readonly audioCodec: string | null
+  /** Bits per second. */
+  readonly bitrate: number | null
+  /** ISO 8601. */
+  readonly capturedAt: string | null
+  readonly metadata: unknown
+  readonly streams: ReadonlyArray<unknown>
+  readonly chapters: ReadonlyArray<unknown>
+}
+
+/**
+ * The write side of the catalogue for ingest, and the only place where ingest changes `media_items`. Every change
+ * raises `version`; what speaks of one object version fails with `ItemSuperseded` when the item no longer has it.
+ * A database that does not answer is a defect: whoever runs ingest tries again.
+ */
+export class ItemIngest extends Context.Service<
+  ItemIngest,
+  {
+    /**
+     * Adds `pending` items. Those under `users/<id of a user>/` are that user's and private, others the library's. An
+     * item that has the key already is taken over.
+     */
+    readonly createAll: (
+      items: ReadonlyArray<NewItem>
+    ) => Effect.Effect<ReadonlyArray<{ readonly itemId: MediaItemId; readonly key: ObjectKey }>>
+    /** Objects with new content: the items are `pending` again and keep everything that people gave them. */
+    readonly replaceAll: (
+      items: ReadonlyArray<{ readonly itemId: MediaItemId; readonly etag: ETag; readonly sizeBytes: number }>
+    ) => Effect.Effect<void>
+    /**
+     * Objects under a new key. A title that was the former name follows the name; who owns the item and who sees it
+     * follows the key where that leads to somebody else.
+     */
+    readonly moveAll: (
+      items: ReadonlyArray<{
+        readonly itemId: MediaItemId
+        readonly key: ObjectKey
+        readonly title: string
+        readonly formerTitle: string
+      }>
+    ) => Effect.Effect<void>
+    /** Objects that are gone. */
+    readonly markMissing: (itemIds: ReadonlyArray<MediaItemId>) => Effect.Effect<void>
+    /** Objects that came back as they were: gives each `missing` item its former status, and says which. */
+    readonly restoreAll: (
+      itemIds: ReadonlyArray<MediaItemId>
+    ) => Effect.Effect<ReadonlyArray<{ readonly itemId: MediaItemId; readonly status: MediaStatus }>>
+    /** Takes items away that never had an object. */
+    readonly removeAll: (itemIds: ReadonlyArray<MediaItemId>) => Effect.Effect<void>
+    /** `failed` items are `pending` again. Gives those that were. */
+    readonly requeueAll: (itemIds: ReadonlyArray<MediaItemId>) => Effect.Effect<ReadonlyArray<MediaItemId>>
+    readonly startProcessing: (itemId: MediaItemId, etag: ETag) => Effect.Effect<void, ItemSuperseded>
+    readonly recordProbe: (itemId: MediaItemId, etag: ETag, probed: ProbedItem) => Effect.Effect<void, ItemSuperseded>
+    /** The item can be played. Appends `media.ready`. */
+    readonly publishReady: (
+      itemId: MediaItemId,
+      etag: ETag,
+      pictures: {
+        readonly thumbnails: ReadonlyArray<{ readonly width: number; readonly height: number }>
+        readonly thumbhash: string | null
+      }
+    ) => Effect.Effect<void, ItemSuperseded>
+    /** The item can't be used, and why. Appends `media.failed`. */
+    readonly recordFailure: (
+      itemId: MediaItemId,
+      etag: ETag,
+      failure: ItemFailure
+    ) => Effect.Effect<void, ItemSuperseded>
+  }
+>()("@joy/catalog/ItemIngest") {
+  static readonly layer: Layer.Layer<ItemIngest, never, SqlClient.SqlClient | Events> = Layer.effect(
+    ItemIngest,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const events = yield* Events
+
+      const decode = <S extends Schema.Struct<Schema.Struct.Fields>>(row: S) => {
+        const rows = Schema.decodeUnknownEffect(Schema.Array(row))
+        return (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
+          Effect.orDie(Effect.flatMap(statement, rows))
+      }
+      const withId = decode(Schema.Struct({ id: MediaItemId }))
+      const withKey = decode(Schema.Struct({ id: MediaItemId, s3Key: ObjectKey }))
+      const withStatus = decode(Schema.Struct({ id: MediaItemId, status: MediaStatus }))
+
+      const updated = (ids: ReadonlyArray<MediaItemId>) =>
+        Effect.forEach(ids, (mediaId) => events.append({ name: "media.updated", mediaId }), { discard: true })
+      const transaction = <A, E>(effect: Effect.Effect<A, E>) =>
+        sql.withTransaction(effect).pipe(Effect.catchIf(isSqlError, Effect.die))
+      const touched = sql`version = media_items.version + 1, updated_at = now()`
+      const unfailed = sql`failure_step = NULL, failure_message = NULL, failure_attempts = 0`
+
+      const createAll = Effect.fn("ItemIngest.createAll")(function* (items: ReadonlyArray<NewItem>) {
+        if (items.length === 0) return []
+        const rows = yield* withKey(sql`
+          INSERT INTO media_items (id, type, title, status, user_id, visibility, s3_key, etag, size_bytes,
+            failure_step, failure_message, failure_attempts)
+          SELECT new.id, new.type, new.title, CASE WHEN new.step IS NULL THEN 'pending' ELSE 'failed' END, users.id,
+            CASE WHEN users.id IS NULL THEN 'shared' ELSE 'private' END, new.key, new.etag, new.size_bytes,
+            new.step, new.message, new.attempts
+          FROM unnest(
+            ${items.map(() => SecureRandom.uuidV7Unsafe())}::uuid[],
+            ${items.map((item) => item.type)}::text[],
+            ${items.map((item) => storableText(item.title))}::text[],
+            ${items.map((item) => ownerOf(item.key))}::uuid[],
+            ${items.map((item) => item.key)}::text[],
+            ${items.map((item) => item.etag)}::text[],
+            ${items.map((item) => BigInt(item.sizeBytes))}::bigint[],
+            ${items.map((item) => item.failure?.step ?? null)}::text[],
+            ${items.map((item) => (item.failure === undefined ? null : storableText(item.failure.message)))}::text[],
+            ${items.map((item) => item.failure?.attempts ?? 0)}::integer[]
+          ) AS new (id, type, title, owner_id, key, etag, size_bytes, step, message, attempts)
+          LEFT JOIN users ON users.id = new.owner_id
+          ON CONFLICT (s3_key) WHERE deleted_at IS NULL DO UPDATE SET
+            etag = excluded.etag, size_bytes = excluded.size_bytes, status = excluded.status,
+            status_before_missing = NULL, failure_step = excluded.failure_step,
+            failure_message = excluded.failure_message, failure_attempts = excluded.failure_attempts, ${touched}
+          RETURNING id, s3_key`)
+        const failed = new Set(items.filter((item) => item.failure !== undefined).map((item) => item.key))
+        for (const row of rows) {
+          if (failed.has(row.s3Key)) yield* events.append({ name: "media.failed", mediaId: row.id })
+        }
+        return rows.map((row) => ({ itemId: row.id, key: row.s3Key }))
+      }, transaction)
+
+      const replaceAll = Effect.fn("ItemIngest.replaceAll")(function* (
+        items: ReadonlyArray<{ readonly itemId: MediaItemId; readonly etag: ETag; readonly sizeBytes: number }>
+      ) {
+        if (items.length === 0) return
+        const rows = yield* withId(sql`
+          UPDATE media_items SET etag = new.etag, size_bytes = new.size_bytes, status = 'pending',
+            status_before_missing = NULL, ${unfailed}, ${touched}
+          FROM unnest(
+            ${items.map((item) => item.itemId)}::uuid[],
+            ${items.map((item) => item.etag)}::text[],
+            ${items.map((item) => BigInt(item.sizeBytes))}::bigint[]
+          ) AS new (id, etag, size_bytes)
+          WHERE media_items.id = new.id
+          RETURNING media_items.id`)
+        yield* updated(rows.map((row) => row.id))
+      }, transaction)
+
+      const moveAll = Effect.fn("ItemIngest.moveAll")(function* (
+        items: ReadonlyArray<{
+          readonly itemId: MediaItemId
+          readonly key: ObjectKey
+          readonly title: string
+          readonly formerTitle: string
+        }>
+      ) {
+        if (items.length === 0) return
+        const rows = yield* withId(sql`
+          UPDATE media_items SET s3_key = new.key,
+            title = CASE WHEN title = new.former_title THEN new.title ELSE title END,
+            user_id = CASE WHEN moved.crosses THEN users.id ELSE user_id END,
+            visibility = CASE WHEN NOT moved.crosses THEN visibility WHEN users.id IS NULL THEN 'shared' ELSE 'private' END,
+            ${touched}
+          FROM unnest(
+            ${items.map((item) => item.itemId)}::uuid[],
+            ${items.map((item) => item.key)}::text[],
+            ${items.map((item) => storableText(item.title))}::text[],
+            ${items.map((item) => storableText(item.formerTitle))}::text[],
+            ${items.map((item) => ownerOf(item.key))}::uuid[]
+          ) AS new (id, key, title, former_title, owner_id)
+          JOIN media_items AS former ON former.id = new.id
+          LEFT JOIN users ON users.id = new.owner_id
+          CROSS JOIN LATERAL (SELECT
+            substring(former.s3_key FROM '^users/([^/]*)/') IS DISTINCT FROM substring(new.key FROM '^users/([^/]*)/')
+          ) AS moved (crosses)
+          WHERE media_items.id = new.id
+          RETURNING media_items.id`)
+        yield* updated(rows.map((row) => row.id))
+      }, transaction)
+
+      const markMissing = Effect.fn("ItemIngest.markMissing")(function* (itemIds: ReadonlyArray<MediaItemId>) {
+        const rows = yield* withId(sql`
+          UPDATE media_items SET status_before_missing = status, status = 'missing', ${touched}
+          WHERE id = ANY(${itemIds}::uuid[]) AND status <> 'missing'
+          RETURNING id`)
+        yield* updated(rows.map((row) => row.id))
+      }, transaction)
+
+      const restoreAll = Effect.fn("ItemIngest.restoreAll")(function* (itemIds: ReadonlyArray<MediaItemId>) {
+        const rows = yield* withStatus(sql`
+          UPDATE media_items SET status = status_before_missing, status_before_missing = NULL, ${touched}
+          WHERE id = ANY(${itemIds}::uuid[]) AND status = 'missing'
+          RETURNING id, status`)
+        yield* updated(rows.map((row) => row.id))
+        return rows.map((row) => ({ itemId: row.id, status: row.status }))
+      }, transaction)
+
+      const removeAll = Effect.fn("ItemIngest.removeAll")(function* (itemIds: ReadonlyArray<MediaItemId>) {
+        const rows = yield* withId(sql`DELETE FROM media_items WHERE id = ANY(${itemIds}::uuid[]) RETURNING id`)
+        yield* updated(rows.map((row) => row.id))
+      }, transaction)
+
+      const requeueAll = Effect.fn("ItemIngest.requeueAll")(function* (itemIds: ReadonlyArray<MediaItemId>) {
+        const rows = yield* withId(sql`
+          UPDATE media_items SET status = 'pending', ${unfailed}, ${touched}
+          WHERE id = ANY(${itemIds}::uuid[]) AND status = 'failed'
+          RETURNING id`)
+        const ids = rows.map((row) => row.id)
+        yield* updated(ids)
+        return ids
+      }, transaction)
+
+      /** Fails unless the statement, which names the version it is meant for, changed the item. */
+      const changing = (itemId: MediaItemId, statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
+        Effect.flatMap(withId(statement), (rows) =>
+          rows.length === 0 ? Effect.fail(new ItemSuperseded({ itemId })) : Effect.void
+        )
+
+      const startProcessing = Effect.fn("ItemIngest.startProcessing")((itemId: MediaItemId, etag: ETag) =>
+        changing(
+          itemId,
+          sql`UPDATE media_items SET status = 'processing', ${unfailed}, ${touched}
+          WHERE id = ${itemId} AND etag = ${etag} AND status <> 'missing' RETURNING id`
+        )
+      )
+
+      const recordProbe = Effect.fn("ItemIngest.recordProbe")((itemId: MediaItemId, etag: ETag, found: ProbedItem) =>
+        changing(
+          itemId,
+          sql`UPDATE media_items SET
+            type = ${found.type}, container = ${textOrNull(found.container)}::text,
+            duration_seconds = ${finiteOrNull(found.durationSeconds)}::float8,
+            width = ${int4OrNull(found.width)}::integer, height = ${int4OrNull(found.height)}::integer,
+            frame_rate = ${finiteOrNull(found.frameRate)}::float8,
+            video_codec = ${textOrNull(found.videoCodec)}::text, audio_codec = ${textOrNull(found.audioCodec)}::text,
+            bitrate = ${finiteOrNull(found.bitrate)}::float8::bigint, captured_at = ${found.capturedAt}::timestamptz,
+            metadata = ${jsonText(found.metadata)}::text::jsonb, streams = ${jsonText(found.streams)}::text::jsonb,
+            chapters = ${jsonText(found.chapters)}::text::jsonb, ${touched}
+          WHERE id = ${itemId} AND etag = ${etag} AND status = 'processing' RETURNING id`
+        )
+      )
+
+      const publishReady = Effect.fn("ItemIngest.publishReady")(function* (
+        itemId: MediaItemId,
+        etag: ETag,
+        pictures: {
+          readonly thumbnails: ReadonlyArray<{ readonly width: number; readonly height: number }>
+          readonly thumbhash: string | null
+        }
+      ) {
+        const published = yield* withId(sql`
+          UPDATE media_items SET status = 'ready', thumbnails = ${jsonText(pictures.thumbnails)}::text::jsonb,
+            thumbhash = ${pictures.thumbhash}::text, ${unfailed}, ${touched}
+          WHERE id = ${itemId} AND etag = ${etag} AND status = 'processing' RETURNING id`)
+        if (published.length === 0) {
+          // A process that died between the commit and the note of it does this step again: it is done.
+          const ready = yield* withId(
+            sql`SELECT id FROM media_items WHERE id = ${itemId} AND etag = ${etag} AND status = 'ready'`
+          )
+          return ready.length === 0 ? yield* new ItemSuperseded({ itemId }) : undefined
+        }
+        yield* events.append({ name: "media.ready", mediaId: itemId })
+      }, transaction)
+
+      const recordFailure = Effect.fn("ItemIngest.recordFailure")(function* (
+        itemId: MediaItemId,
+        etag: ETag,
+        failure: ItemFailure
+      ) {
+        yield* changing(
+          itemId,
+          sql`UPDATE media_items SET status = 'failed', failure_step = ${failure.step},
+            failure_message = ${storableText(failure.message)}, failure_attempts = ${failure.attempts}, ${touched}
+          WHERE id = ${itemId} AND etag = ${etag} AND status <> 'missing' RETURNING id`
+        )
+        yield* events.append({ name: "media.failed", mediaId: itemId })
+      }, transaction)
+
+      return ItemIngest.of({
+        createAll,
+        replaceAll,
+        moveAll,
+        markMissing,
+        restoreAll,
+        removeAll,
+        requeueAll,
+        startProcessing,
+        recordProbe,
+        publishReady,
+        recordFailure
+      })
+    })
+  )
+}

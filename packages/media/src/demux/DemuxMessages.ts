@@ -1,0 +1,76 @@
+/** What the demuxing thread and its owner say to each other. Plain data: it crosses threads by structured clone. */
+
+/** The containers that are read in process, by the first bytes of the object. */
+export type DemuxKind = "mp4" | "matroska" | "mp3" | "flac" | "ogg" | "wav" | "adts"
+
+/** A stream as the container declares it. */
+export interface DemuxTrack {
+  /** Its place among all tracks of the container, those of no interest included. */
+  readonly index: number
+  readonly type: "video" | "audio"
+  /** As mediabunny calls it (`avc`, `aac`, `pcm-s16`); `null` for one it doesn't know. */
+  readonly codec: string | null
+  /** RFC 6381, for example `avc1.64001f`. */
+  readonly codecString: string | null
+  /** The codec's own configuration record (avcC, hvcC, STREAMINFO...). */
+  readonly description: Uint8Array | null
+  readonly language: string | null
+  readonly title: string | null
+  readonly isDefault: boolean
+  readonly isForced: boolean
+  /** Bits per second, where the container says it. */
+  readonly bitrate: number | null
+  /** Pixels as coded. */
+  readonly width: number | null
+  readonly height: number | null
+  /** Pixels as displayed: sample aspect ratio and rotation applied. */
+  readonly displayWidth: number | null
+  readonly displayHeight: number | null
+  /** Degrees clockwise. */
+  readonly rotation: number
+  /** Frames per second. */
+  readonly frameRate: number | null
+  readonly channels: number | null
+  /** Hertz. */
+  readonly sampleRate: number | null
+}
+
+export interface DemuxReport {
+  readonly container: string
+  readonly durationSeconds: number | null
+  readonly tracks: ReadonlyArray<DemuxTrack>
+  /** By the container's own names and by mediabunny's; strings only. */
+  readonly tags: Readonly<Record<string, string>>
+  readonly hasCover: boolean
+  /** Milliseconds since the epoch at which the container says it was made. */
+  readonly createdAtMillis: number | null
+  /** There is more in it than is told here (subtitles, chapters, unknown codecs): ask ffprobe if it is there. */
+  readonly isPartial: boolean
+}
+
+export interface DemuxCover {
+  readonly bytes: Uint8Array
+  readonly mimeType: string
+}
+
+export type DemuxRequest =
+  | { readonly type: "probe"; readonly kind: DemuxKind; readonly sizeBytes: number }
+  | { readonly type: "cover"; readonly kind: DemuxKind; readonly sizeBytes: number }
+  | { readonly type: "bytes"; readonly id: number; readonly bytes: Uint8Array }
+  /** The read failed: the work is to be given up. The owner knows why. */
+  | { readonly type: "unreadable"; readonly id: number }
+
+export type DemuxAnswer =
+  | { readonly type: "read"; readonly id: number; readonly start: number; readonly end: number }
+  | { readonly type: "report"; readonly report: DemuxReport }
+  | { readonly type: "cover"; readonly cover: DemuxCover | null }
+  /** The object is bad for good, as a person should read it. */
+  | { readonly type: "refused"; readonly reason: string }
+  /** It could not be read here; another reader may know more. */
+  | { readonly type: "unknown"; readonly reason: string }
+
+/** Reads bytes `start` up to, not including, `end`. Shorter only at the end of the object. */
+export type ReadBytes = (start: number, end: number) => Promise<Uint8Array>
+
+/** Thrown in the demuxing thread: the object is bad for good. */
+export class Refused extends Error {}

@@ -1,0 +1,42 @@
+import { parentPort } from "node:worker_threads"
+
+import { cover, probe } from "./Demux.ts"
+import { type DemuxAnswer, type DemuxRequest, type ReadBytes, Refused } from "./DemuxMessages.ts"
+
+// The thread in which containers are taken apart. Its owner gives it bytes when it asks, and ends it when it takes too
+// long: a file that makes a parser spin, or eat its memory, takes down this thread and nothing else.
+
+const port = parentPort
+const reads = new Map<number, { resolve: (bytes: Uint8Array) => void; reject: (error: Error) => void }>()
+let lastRead = 0
+
+const send = (answer: DemuxAnswer) => port?.postMessage(answer)
+
+const read: ReadBytes = (start, end) =>
+  new Promise((resolve, reject) => {
+    const id = ++lastRead
+    reads.set(id, { resolve, reject })
+    send({ type: "read", id, start, end })
+  })
+
+const answer = async (request: Extract<DemuxRequest, { type: "probe" | "cover" }>): Promise<DemuxAnswer> => {
+  try {
+    return request.type === "probe"
+      ? { type: "report", report: await probe(read, request.kind, request.sizeBytes) }
+      : { type: "cover", cover: await cover(read, request.kind, request.sizeBytes) }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.slice(0, 300) : "unknown"
+    return { type: error instanceof Refused ? "refused" : "unknown", reason }
+  }
+}
+
+port?.on("message", (request: DemuxRequest) => {
+  if (request.type === "probe" || request.type === "cover") {
+    void answer(request).then(send)
+    return
+  }
+  const waiting = reads.get(request.id)
+  reads.delete(request.id)
+  if (request.type === "bytes") waiting?.resolve(request.bytes)
+  else waiting?.reject(new Error("The object could not be read"))
+})

@@ -1,0 +1,137 @@
+import { availableParallelism } from "node:os"
+import * as Path from "node:path"
+
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+
+import * as Variable from "./Variable.ts"
+
+/** The bucket that holds originals or derivatives. */
+export interface Bucket {
+  readonly bucket: string
+  readonly prefix: string
+  readonly endpoint: string | undefined
+  readonly region: string | undefined
+  readonly forcePathStyle: boolean
+}
+
+/** Everything that the environment says, read once at the start. Times in milliseconds. */
+export interface Settings {
+  readonly host: string
+  readonly port: number
+  readonly publicUrl: string
+  readonly corsOrigins: ReadonlyArray<string>
+  readonly trustedProxies: ReadonlyArray<string>
+  readonly dataDir: string
+  /** `null`: an embedded Postgres under `dataDir`. */
+  readonly databaseUrl: Redacted.Redacted | null
+  /** `null`: counters and the session index live in the process, which must then be the only one. */
+  readonly redisUrl: Redacted.Redacted | null
+  readonly source: { readonly _tag: "Folder"; readonly root: string } | ({ readonly _tag: "Bucket" } & Bucket)
+  readonly derived: { readonly _tag: "Folder"; readonly root: string } | ({ readonly _tag: "Bucket" } & Bucket)
+  readonly keysFile: string
+  readonly accessTokenTtl: number
+  readonly sessionIdleTtl: number
+  readonly sessionMaxTtl: number
+  readonly refreshGrace: number
+  readonly registration: "open" | "closed"
+  readonly rateLimits: boolean
+  readonly ingestInterval: number
+  readonly ingestConcurrency: number
+  readonly ingestIgnore: ReadonlyArray<string>
+  readonly shutdownTimeout: number
+  readonly ffmpegPath: string | undefined
+  readonly ffprobePath: string | undefined
+  readonly logLevel: "trace" | "debug" | "info" | "warn" | "error"
+  readonly logFormat: "pretty" | "json"
+  readonly metricsPort: number | null
+}
+
+/** The environment holds values that can't be used; all of them are told. */
+export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {
+  problems: Schema.Array(Schema.Struct({ name: Schema.String, found: Schema.String, expected: Schema.String }))
+}) {
+  override get message() {
+    const lines = this.problems.map(({ expected, found, name }) => `  ${name}: found ${found}, expected ${expected}`)
+    return ["The configuration can't be used:", ...lines].join("\n")
+  }
+}
+
+const isLoopback = (host: string) => /^(localhost|127(\.\d+){3}|::1|\[::1\])$/.test(host)
+
+/** Turns the environment into settings. */
+const read = Effect.gen(function* () {
+  const problems: Array<Variable.Problem> = []
+  const get = <A>(variable: Variable.Variable<A>) => Variable.read(variable, problems)
+
+  const host = yield* get(Variable.text("HOST", "127.0.0.1"))
+  const port = yield* get(Variable.port("PORT", 8080))
+  const publicUrl = yield* get(Variable.url("http:", "https:")("PUBLIC_URL", `http://localhost:${port}`))
+  const dataDir = Path.resolve(yield* get(Variable.text("DATA_DIR", ".joy")))
+  const databaseUrl = yield* get(Variable.url("postgres:", "postgresql:")("DATABASE_URL", null))
+  const redisUrl = yield* get(Variable.url("redis:", "rediss:")("REDIS_URL", null))
+
+  const bucketName = yield* get(Variable.text("S3_BUCKET", null))
+  const derivedBucketName = yield* get(Variable.text("DERIVED_BUCKET", bucketName))
+  const s3 = {
+    endpoint: (yield* get(Variable.url("http:", "https:")("S3_ENDPOINT", null))) ?? undefined,
+    region: (yield* get(Variable.text("S3_REGION", null))) ?? undefined,
+    forcePathStyle: yield* get(Variable.flag("S3_FORCE_PATH_STYLE", false))
+  }
+  const prefix = yield* get(Variable.text("S3_PREFIX", ""))
+  const derivedPrefix = yield* get(Variable.text("DERIVED_PREFIX", ".joy/"))
+  const mediaDir = yield* get(Variable.text("MEDIA_DIR", Path.join(dataDir, "media")))
+  const derivedDir = yield* get(Variable.text("DERIVED_DIR", Path.join(dataDir, "derived")))
+
+  const settings: Settings = {
+    host,
+    port,
+    publicUrl: publicUrl.replace(/\/+$/, ""),
+    corsOrigins: yield* get(Variable.list("CORS_ORIGINS", [])),
+    trustedProxies: yield* get(Variable.list("TRUSTED_PROXIES", [])),
+    dataDir,
+    databaseUrl: databaseUrl === null ? null : Redacted.make(databaseUrl),
+    redisUrl: redisUrl === null ? null : Redacted.make(redisUrl),
+    source:
+      bucketName === null
+        ? { _tag: "Folder", root: Path.resolve(mediaDir) }
+        : { _tag: "Bucket", bucket: bucketName, prefix, ...s3 },
+    derived:
+      derivedBucketName === null
+        ? { _tag: "Folder", root: Path.resolve(derivedDir) }
+        : { _tag: "Bucket", bucket: derivedBucketName, prefix: derivedPrefix, ...s3 },
+    keysFile: Path.resolve(yield* get(Variable.text("AUTH_KEYS_FILE", Path.join(dataDir, "keys.json")))),
+    accessTokenTtl: yield* get(Variable.duration("ACCESS_TOKEN_TTL", 15 * 60_000)),
+    sessionIdleTtl: yield* get(Variable.duration("SESSION_IDLE_TTL", 30 * 86_400_000)),
+    sessionMaxTtl: yield* get(Variable.duration("SESSION_MAX_TTL", 180 * 86_400_000)),
+    refreshGrace: yield* get(Variable.duration("REFRESH_GRACE", 10_000)),
+    registration: yield* get(
+      Variable.oneOf("open", "closed")("REGISTRATION", isLoopback(host) ? ("open" as const) : ("closed" as const))
+    ),
+    rateLimits: yield* get(Variable.flag("RATE_LIMITS", true)),
+    ingestInterval: yield* get(Variable.duration("INGEST_INTERVAL", bucketName === null ? 60_000 : 300_000)),
+    ingestConcurrency: yield* get(Variable.integer(1, 64)("INGEST_CONCURRENCY", availableParallelism())),
+    ingestIgnore: yield* get(Variable.list("INGEST_IGNORE", [])),
+    shutdownTimeout: yield* get(Variable.duration("SHUTDOWN_TIMEOUT", 15_000)),
+    ffmpegPath: (yield* get(Variable.text("FFMPEG_PATH", null))) ?? undefined,
+    ffprobePath: (yield* get(Variable.text("FFPROBE_PATH", null))) ?? undefined,
+    logLevel: yield* get(Variable.oneOf("trace", "debug", "info", "warn", "error")("LOG_LEVEL", "info" as const)),
+    logFormat: yield* get(
+      Variable.oneOf("pretty", "json")("LOG_FORMAT", process.stdout.isTTY ? ("pretty" as const) : ("json" as const))
+    ),
+    metricsPort: yield* get(Variable.port("METRICS_PORT", null))
+  }
+  if (settings.ingestInterval < 100) {
+    problems.push({ name: "INGEST_INTERVAL", found: `${settings.ingestInterval}ms`, expected: "100ms or more" })
+  }
+  if (problems.length > 0) return yield* new ConfigurationError({ problems })
+  return settings
+})
+
+/** What the environment says. */
+export class Configuration extends Context.Service<Configuration, Settings>()("@joy/server/Configuration") {
+  static readonly layer = Layer.effect(Configuration, read)
+}

@@ -1,0 +1,68 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
+
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+import { Configuration } from "../config/Configuration.ts"
+
+/**
+ * One line per answer, written in batches: a write per request would cost more than the request. It has no query string
+ * and no header, so it can't hold a token or a signature. Probes of health are left out.
+ */
+export class AccessLog extends Context.Service<
+  AccessLog,
+  { readonly watch: (id: string, request: IncomingMessage, response: ServerResponse) => void }
+>()("@joy/server/AccessLog") {
+  static readonly layer = Layer.effect(
+    AccessLog,
+    Effect.gen(function* () {
+      const { logFormat, logLevel } = yield* Configuration
+      if (logLevel === "warn" || logLevel === "error") return AccessLog.of({ watch: () => undefined })
+
+      let lines = ""
+      let timer: NodeJS.Timeout | undefined
+      const flush = () => {
+        timer = undefined
+        if (lines !== "") process.stdout.write(lines)
+        lines = ""
+      }
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          clearTimeout(timer)
+          flush()
+        })
+      )
+
+      const write = (line: string) => {
+        lines += line
+        if (lines.length > 64 * 1024) flush()
+        else timer ??= setTimeout(flush, 250).unref()
+      }
+
+      const watch = (id: string, request: IncomingMessage, response: ServerResponse) => {
+        const path = (request.url ?? "/").split("?", 1)[0] ?? "/"
+        if (path.startsWith("/health")) return
+        const started = performance.now()
+        response.once("close", () => {
+          const entry = {
+            time: new Date().toISOString(),
+            id,
+            method: request.method,
+            path,
+            // 499, as nginx has it: the client went away before the answer was complete.
+            status: response.writableFinished ? response.statusCode : 499,
+            ms: Math.round((performance.now() - started) * 10) / 10,
+            ip: request.socket.remoteAddress
+          }
+          write(
+            logFormat === "json"
+              ? `${JSON.stringify({ level: "INFO", message: "request", ...entry })}\n`
+              : `${entry.time.slice(11, 23)} ${entry.method} ${JSON.stringify(path).slice(1, -1)} ${entry.status} ${entry.ms} ms\n`
+          )
+        })
+      }
+      return AccessLog.of({ watch })
+    })
+  )
+}

@@ -1,0 +1,84 @@
+import * as Http from "node:http"
+import type { Socket } from "node:net"
+
+import * as SecureRandom from "effect/crypto/SecureRandom"
+
+import type { AccessLog } from "./AccessLog.ts"
+
+/**
+ * The bare listener below the router. What belongs on every answer, even on one that the router never saw or whose bytes
+ * a handler writes itself, is put there: the request's id, the security headers, the line in the access log.
+ */
+
+const securityHeaders = {
+  "X-Content-Type-Options": "nosniff",
+  "Referrer-Policy": "no-referrer",
+  "X-Frame-Options": "DENY",
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Permissions-Policy": "camera=(), geolocation=(), microphone=()"
+} as const
+
+/** Answers of the API are data: even where one is opened as a page, nothing in it runs. */
+const apiContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+/** The page of the docs brings its script inline. */
+const docsContentSecurityPolicy =
+  "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
+
+const carriesPersonalData = /^\/(auth|users|sessions|protected)(\/|\?|$)/
+
+const clientErrors: Record<string, { readonly status: number; readonly title: string; readonly type: string }> = {
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    title: "The request took too long to arrive",
+    type: "urn:joy:request-timeout"
+  },
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    title: "The request's headers are too large",
+    type: "urn:joy:request-header-fields-too-large"
+  }
+}
+
+/** What can't even be parsed gets its problem document too (RFC 9457), written by hand: there is no request to answer. */
+const refuse = (error: NodeJS.ErrnoException, socket: Socket) => {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { status, title, type } = clientErrors[error.code ?? ""] ?? {
+    status: 400,
+    title: "This is not an HTTP request",
+    type: "urn:joy:invalid-request"
+  }
+  const body = JSON.stringify({ type, title, status })
+  socket.end(
+    `HTTP/1.1 ${status} ${Http.STATUS_CODES[status] ?? "Error"}\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
+  )
+}
+
+export const make = (accessLog: AccessLog["Service"]) => (): Http.Server => {
+  const server = Http.createServer({
+    // 30 s to finish sending a request; the answer may take as long as it takes.
+    requestTimeout: 30_000,
+    headersTimeout: 15_000,
+    // Longer than the 60 s that balancers keep idle connections for: they hang up first, so no request meets a reset.
+    keepAliveTimeout: 65_000,
+    connectionsCheckingInterval: 5_000
+  })
+  server.on("request", (request, response) => {
+    const id = SecureRandom.uuidV7Unsafe()
+    const path = request.url ?? "/"
+    response.setHeader("X-Request-Id", id)
+    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
+    response.setHeader(
+      "Content-Security-Policy",
+      path.startsWith("/docs") ? docsContentSecurityPolicy : apiContentSecurityPolicy
+    )
+    if (carriesPersonalData.test(path)) response.setHeader("Cache-Control", "no-store")
+    accessLog.watch(id, request, response)
+  })
+  server.on("clientError", refuse)
+  return server
+}

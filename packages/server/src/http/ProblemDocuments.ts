@@ -1,0 +1,72 @@
+import { InternalError, MethodNotAllowed, NotFound, PayloadTooLarge, UnsupportedMediaType } from "@joy/domain/Problem"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerError from "effect/http/HttpServerError"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+
+import { routeTable } from "./RouteTable.ts"
+
+/**
+ * The last word on every answer: whatever the router, a decoder or a defect left without a problem document gets one.
+ * Nothing of a cause reaches the client; it goes to the log, beside the request's id.
+ */
+
+const allowedMethods = routeTable([
+  { method: "GET", path: "/openapi.json" },
+  { method: "GET", path: "/docs" }
+])
+
+const problem = (value: HttpServerRespondable.Respondable) => Effect.orDie(HttpServerRespondable.toResponse(value))
+
+const notFound = (request: HttpServerRequest.HttpServerRequest) => {
+  const allowed = allowedMethods(request.url)
+  if (allowed.length === 0) return problem(new NotFound({}))
+  const allow = allowed.join(", ")
+  return request.method === "OPTIONS"
+    ? Effect.succeed(HttpServerResponse.empty({ status: 204, headers: { allow } }))
+    : Effect.map(problem(new MethodNotAllowed({})), HttpServerResponse.setHeader("allow", allow))
+}
+
+/** A failure that left the router. An interruption is passed on: the client has gone, or the server stops. */
+const ofCause = <E>(request: HttpServerRequest.HttpServerRequest, cause: Cause.Cause<E>) => {
+  if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+  return Effect.flatMap(HttpServerError.causeResponse(cause), ([response]) => {
+    if (response.status === 404) return notFound(request)
+    if (response.status < 500) return ofResponse(response)
+    return Effect.andThen(
+      Effect.logError("A request failed for a reason that was not foreseen", cause),
+      problem(new InternalError({}))
+    )
+  })
+}
+
+const isProblem = (response: HttpServerResponse.HttpServerResponse) =>
+  (response.headers["content-type"] ?? "").startsWith("application/problem+json")
+
+/** An answer of the router or of a decoder, which knows only statuses. */
+const ofResponse = (response: HttpServerResponse.HttpServerResponse) => {
+  if (response.status < 400) return Effect.succeed(response)
+  if (isProblem(response)) {
+    // RFC 9110, 11.6.1: a 401 names the scheme.
+    return Effect.succeed(
+      response.status === 401 ? HttpServerResponse.setHeader(response, "www-authenticate", "Bearer") : response
+    )
+  }
+  if (response.status === 413) return problem(new PayloadTooLarge({}))
+  if (response.status === 415) return problem(new UnsupportedMediaType({}))
+  return Effect.succeed(response)
+}
+
+export const layer = HttpRouter.middleware(
+  (handled) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      Effect.matchCauseEffect(handled, {
+        onFailure: (cause) => ofCause(request, cause),
+        onSuccess: ofResponse
+      })
+    ),
+  { global: true }
+)

@@ -1,0 +1,88 @@
+import * as Path from "node:path"
+
+import type * as PgClient from "@effect/sql-pg/PgClient"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+
+import { Configuration } from "../config/Configuration.ts"
+import * as Database from "../Database.ts"
+import * as EmbeddedPostgres from "../postgres/EmbeddedPostgres.ts"
+import { Progress } from "../Progress.ts"
+
+/** The database can't be used, for a reason that only a person can mend. */
+export class DatabaseUnreachable extends Schema.TaggedError<DatabaseUnreachable>()("DatabaseUnreachable", {
+  where: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `The database at ${this.where} can't be reached: ${this.reason}`
+  }
+}
+
+/** No `DATABASE_URL` is set, and no `joy up` runs whose database could be used. */
+export class DatabaseMissing extends Schema.TaggedError<DatabaseMissing>()("DatabaseMissing", {
+  dataDir: Schema.String
+}) {
+  override get message() {
+    return `There is no database: set DATABASE_URL, or start "joy up" on ${this.dataDir} first.`
+  }
+}
+
+/** Where the folder of the embedded database is. */
+export const folder = (dataDir: string) => Path.join(dataDir, "postgres")
+
+const withoutPassword = (url: Redacted.Redacted) => {
+  const parsed = URL.parse(Redacted.value(url))
+  return parsed === null ? "DATABASE_URL" : `${parsed.host}${parsed.pathname}`
+}
+
+/** Opens the pool and asks it something, so that a wrong URL is told at the start and not by the first request. */
+const connected = (url: Redacted.Redacted, applicationName: string) =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const context = yield* Layer.build(Database.layerFromUrl({ url, applicationName, maxConnections: 20 }))
+      yield* Context.get(context, SqlClient.SqlClient)`SELECT 1`.pipe(Effect.timeout("10 seconds"))
+      return context
+    }).pipe(
+      Effect.mapError((error) => {
+        const reason = error._tag === "SqlError" ? error.reason.message : "it does not answer"
+        return new DatabaseUnreachable({ where: withoutPassword(url), reason })
+      })
+    )
+  )
+
+type DatabaseServices = PgClient.PgClient | SqlClient.SqlClient
+
+/** The database of a process that owns its data folder: the one of `DATABASE_URL`, else one of its own. */
+export const owned = Layer.unwrap(
+  Effect.gen(function* () {
+    const { dataDir, databaseUrl } = yield* Configuration
+    const progress = yield* Progress
+    if (databaseUrl !== null) return connected(databaseUrl, "joy") satisfies Layer.Layer<DatabaseServices, unknown>
+    yield* progress.step("Starting the database")
+    const postgres = yield* EmbeddedPostgres.start({ dataDir: folder(dataDir) })
+    // Without its database the process is worth nothing; the next start recovers by itself.
+    yield* Effect.forkScoped(
+      Effect.flatMap(postgres.exit, (exit) =>
+        Effect.die(new Error(`The embedded database ended by itself: ${JSON.stringify(exit)}`))
+      )
+    )
+    return connected(postgres.url, "joy")
+  })
+)
+
+/** The database of a process beside others: the one of `DATABASE_URL`, else that of the `joy up` on the same folder. */
+export const found = Layer.unwrap(
+  Effect.gen(function* () {
+    const { dataDir, databaseUrl } = yield* Configuration
+    if (databaseUrl !== null) return connected(databaseUrl, "joy")
+    const running = yield* EmbeddedPostgres.discover(folder(dataDir))
+    if (Option.isNone(running)) return yield* new DatabaseMissing({ dataDir })
+    return connected(running.value.url, "joy")
+  })
+)

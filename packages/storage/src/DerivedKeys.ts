@@ -1,0 +1,15 @@
+import type { MediaItemId } from "@joy/domain/Ids"
+import { type ETag, ObjectKey } from "@joy/domain/StoredObject"
+
+/**
+ * Where derivatives lie in the derived store: below the item and the version of the object that they were made from, so
+ * that those of a replaced object are never taken for those of the new one.
+ */
+
+/** An ETag as one part of a key: what S3 compatible stores put in one stays within a path. */
+const version = (etag: ETag) => encodeURIComponent(etag)
+
+export type ThumbnailFormat = "webp" | "jpeg"
+
+export const thumbnail = (item: MediaItemId, etag: ETag, width: number, format: ThumbnailFormat): ObjectKey =>
+  ObjectKey.make(`${item}/${version(etag)}/thumbnail-${width}.${format}`)

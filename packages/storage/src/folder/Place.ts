@@ -1,0 +1,63 @@
+import type { ObjectKey } from "@joy/domain/StoredObject"
+import * as Effect from "effect/Effect"
+
+import { isReservedKey } from "../ReservedKeys.ts"
+import { ObjectNotFound, type StoreUnavailable } from "../StoreError.ts"
+import { type ByteString, fromText } from "./ByteString.ts"
+import * as Failure from "./Failure.ts"
+import * as Syscall from "./Syscall.ts"
+
+/**
+ * Where keys lie below the root, and the proof that they lie nowhere else: no part of a key climbs, no folder on the
+ * way is a link, and a link at its end leads back inside.
+ */
+
+/** Whether the key can be a path below a root. A backslash is a character like any other on the systems we run on. */
+export const isPlain = (key: string): boolean =>
+  key.isWellFormed() &&
+  !key.includes("\0") &&
+  !isReservedKey(key) &&
+  key.split("/").every((part) => part !== "" && part !== "." && part !== "..")
+
+/** The root without links. Asked for anew each time, since a disk may be mounted, and taken away, while we run. */
+export const realRoot = (root: ByteString, operation: string): Effect.Effect<ByteString, StoreUnavailable> =>
+  Syscall.realpath(root).pipe(
+    Effect.mapError(Failure.rootUnavailable(operation, root)),
+    Effect.map((real) => (real === "/" ? "" : real))
+  )
+
+export const parentOf = (path: ByteString): ByteString => path.slice(0, path.lastIndexOf("/"))
+
+/** True when `path`, without links, is the root's own or lies below it and outside of what is reserved. */
+export const isInside = (realRoot: ByteString, path: ByteString): boolean =>
+  path.startsWith(`${realRoot}/`) && !isReservedKey(path.slice(realRoot.length + 1))
+
+/**
+ * The path of an object without links. The usual object costs one look: its path is already what the kernel calls it.
+ * One that is reached through a linked folder is not listed, and so is not there.
+ */
+export const resolve = Effect.fnUntraced(function* (
+  root: ByteString,
+  operation: string,
+  key: ObjectKey
+): Effect.fn.Return<ByteString, ObjectNotFound | StoreUnavailable> {
+  if (!isPlain(key)) return yield* new ObjectNotFound({ key })
+  const real = yield* realRoot(root, operation)
+  const path = `${real}/${fromText(key)}`
+  const refuse = orNotFound(operation, key, path)
+  const found = yield* Effect.catch(Syscall.realpath(path), refuse)
+  if (found === path) return found
+  const parent = yield* Effect.catch(Syscall.realpath(parentOf(path)), refuse)
+  const entry = yield* Effect.catch(Syscall.lstat(path), refuse)
+  // A path that differs although nothing on it is a link is another spelling on a disk that ignores case.
+  if (parent !== parentOf(path) || !entry.isSymbolicLink() || !isInside(real, found)) {
+    return yield* new ObjectNotFound({ key })
+  }
+  return found
+})
+
+/** An object that is absent is not found; everything else is the store's failure. */
+export const orNotFound =
+  (operation: string, key: ObjectKey, path: ByteString) =>
+  (error: Syscall.SyscallError): Effect.Effect<never, ObjectNotFound | StoreUnavailable> =>
+    Effect.fail(Failure.isAbsent(error) ? new ObjectNotFound({ key }) : Failure.unavailable(operation, path)(error))
