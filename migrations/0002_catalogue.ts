@@ -64,6 +64,7 @@ export default Effect.gen(function* () {
   yield* sql`
     CREATE INDEX media_items_failed ON media_items (created_at DESC, id DESC)
     WHERE status = 'failed' AND deleted_at IS NULL`
+  yield* sql`CREATE INDEX media_items_unfinished ON media_items (updated_at) WHERE status IN ('pending', 'processing')`
   yield* sql`CREATE INDEX media_items_search ON media_items USING gin (search)`
   yield* sql`CREATE INDEX media_items_title_trigrams ON media_items USING gin (title gin_trgm_ops)`
   yield* sql`CREATE INDEX media_items_tags ON media_items USING gin (tags)`

@@ -14,7 +14,8 @@ export const missing = (needs: ReadonlyArray<Need>): string | null => {
  */
 export const describeWith = (needs: ReadonlyArray<Need>, name: string, body: () => void): void => {
   const reason = missing(needs)
-  if (reason === null) return void describe(name, body)
-  if (process.env["JOY_TEST_NO_SKIP"] === "1") throw new Error(`${name} can't run: ${reason}`)
-  describe.skipIf(true)(`${name} (skipped: ${reason})`, body)
+  if (reason !== null && process.env["JOY_TEST_NO_SKIP"] === "1") throw new Error(`${name} can't run: ${reason}`)
+  // oxlint-disable-next-line vitest/valid-describe-callback, vitest/valid-title -- the caller's, below
+  const register = describe.skipIf(reason !== null)
+  register(reason === null ? name : `${name} (skipped: ${reason})`, body)
 }

@@ -12,6 +12,8 @@ declare module "vitest" {
   interface ProvidedContext {
     /** Where `globalSetup.ts` listens, with the token that it wants to see. */
     readonly testServices: string
+    /** A folder that is removed at the end of the run. */
+    readonly runFolder: string
     /** What is not there, and why. */
     readonly missing: Partial<Record<Need, string>>
   }

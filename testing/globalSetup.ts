@@ -37,8 +37,8 @@ const findMissing = (): Partial<Record<Need, string>> => ({
   ...(process.env["TEST_REDIS_URL"] === undefined && findOnPath("redis-server") === null
     ? { redis: "no redis-server on PATH and no TEST_REDIS_URL" }
     : {}),
-  ...(process.env["TEST_S3_ENDPOINT"] === undefined && findOnPath("versitygw") === null && findOnPath("minio") === null
-    ? { s3: "no versitygw or minio on PATH and no TEST_S3_ENDPOINT" }
+  ...(process.env["TEST_S3_ENDPOINT"] === undefined && findOnPath("versitygw") === null
+    ? { s3: "no versitygw on PATH and no TEST_S3_ENDPOINT" }
     : {}),
   ...(ffmpeg() === null || ffprobe() === null ? { ffmpeg: "no ffmpeg and ffprobe on PATH" } : {})
 })
@@ -85,6 +85,7 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
   const address = server.address()
   if (address === null || typeof address === "string") throw new Error("no port to listen on")
   project.provide("testServices", `http://127.0.0.1:${address.port}/${token}`)
+  project.provide("runFolder", folder)
   project.provide("missing", findMissing())
 
   return async () => {

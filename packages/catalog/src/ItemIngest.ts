@@ -1,6 +1,6 @@
 import { Events } from "@joy/domain/Events"
 import { MediaItemId } from "@joy/domain/Ids"
-import { MediaStatus, type MediaType } from "@joy/domain/MediaItem"
+import { MediaStatus } from "@joy/domain/MediaItem"
 import { type ETag, ObjectKey } from "@joy/domain/StoredObject"
 import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -10,48 +10,23 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 
-import { finiteOrNull, int4OrNull, jsonText, ownerOf, storableText, textOrNull } from "./ItemValues.ts"
+import { type ItemFailure, ItemSuperseded, type NewItem, ProbedItem } from "./IngestedItem.ts"
+import { finiteOrNull, instantOrNull, int4OrNull, jsonText, ownerOf, storableText, textOrNull } from "./ItemValues.ts"
 
-/** The item has another object version by now, was lost, or is gone: what was found out about this one is worth nothing. */
-export class ItemSuperseded extends Schema.TaggedError<ItemSuperseded>()("ItemSuperseded", { itemId: MediaItemId }) {}
-
-export interface ItemFailure {
-  /** `list`, `probe`, `thumbnails` or `publish`. */
-  readonly step: string
-  readonly message: string
-  readonly attempts: number
+const decode = <S extends Schema.Struct<Schema.Struct.Fields>>(row: S) => {
+  const rows = Schema.decodeUnknownEffect(Schema.Array(row))
+  return (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) => Effect.orDie(Effect.flatMap(statement, rows))
 }
+const withId = decode(Schema.Struct({ id: MediaItemId }))
+const withKey = decode(Schema.Struct({ id: MediaItemId, s3Key: ObjectKey }))
+const withProbe = decode(ProbedItem)
+const withStatus = decode(Schema.Struct({ id: MediaItemId, status: MediaStatus }))
 
-/** An object that the catalogue does not have yet. */
-export interface NewItem {
-  readonly key: ObjectKey
-  readonly etag: ETag
-  readonly sizeBytes: number
-  readonly type: MediaType
-  readonly title: string
-  /** Set for what can't even be read: the item is `failed` from the start. */
-  readonly failure?: ItemFailure | undefined
-}
-
-/** What probing found, one member for each column of its own. Strings may be anything that a file can hold. */
-export interface ProbedItem {
-  readonly type: MediaType
-  readonly container: string | null
-  readonly durationSeconds: number | null
-  /** Pixels as displayed. */
-  readonly width: number | null
-  readonly height: number | null
-  readonly frameRate: number | null
-  readonly videoCodec: string | null
-  readonly audioCodec: string | null
-  /** Bits per second. */
-  readonly bitrate: number | null
-  /** ISO 8601. */
-  readonly capturedAt: string | null
-  readonly metadata: unknown
-  readonly streams: ReadonlyArray<unknown>
-  readonly chapters: ReadonlyArray<unknown>
-}
+/** Fails unless the statement, which names the version it is meant for, changed the item. */
+const changing = (itemId: MediaItemId, statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
+  Effect.flatMap(withId(statement), (rows) =>
+    rows.length === 0 ? Effect.fail(new ItemSuperseded({ itemId })) : Effect.void
+  )
 
 /**
  * The write side of the catalogue for ingest, and the only place where ingest changes `media_items`. Every change
@@ -96,6 +71,8 @@ export class ItemIngest extends Context.Service<
     readonly requeueAll: (itemIds: ReadonlyArray<MediaItemId>) => Effect.Effect<ReadonlyArray<MediaItemId>>
     readonly startProcessing: (itemId: MediaItemId, etag: ETag) => Effect.Effect<void, ItemSuperseded>
     readonly recordProbe: (itemId: MediaItemId, etag: ETag, probed: ProbedItem) => Effect.Effect<void, ItemSuperseded>
+    /** What `recordProbe` wrote down. */
+    readonly probedOf: (itemId: MediaItemId, etag: ETag) => Effect.Effect<ProbedItem, ItemSuperseded>
     /** The item can be played. Appends `media.ready`. */
     readonly publishReady: (
       itemId: MediaItemId,
@@ -119,15 +96,6 @@ export class ItemIngest extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const events = yield* Events
 
-      const decode = <S extends Schema.Struct<Schema.Struct.Fields>>(row: S) => {
-        const rows = Schema.decodeUnknownEffect(Schema.Array(row))
-        return (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
-          Effect.orDie(Effect.flatMap(statement, rows))
-      }
-      const withId = decode(Schema.Struct({ id: MediaItemId }))
-      const withKey = decode(Schema.Struct({ id: MediaItemId, s3Key: ObjectKey }))
-      const withStatus = decode(Schema.Struct({ id: MediaItemId, status: MediaStatus }))
-
       const updated = (ids: ReadonlyArray<MediaItemId>) =>
         Effect.forEach(ids, (mediaId) => events.append({ name: "media.updated", mediaId }), { discard: true })
       const transaction = <A, E>(effect: Effect.Effect<A, E>) =>
@@ -137,25 +105,26 @@ export class ItemIngest extends Context.Service<
 
       const createAll = Effect.fn("ItemIngest.createAll")(function* (items: ReadonlyArray<NewItem>) {
         if (items.length === 0) return []
+        // The driver has no type for an array of nothing but nulls: empty texts stand for them.
         const rows = yield* withKey(sql`
           INSERT INTO media_items (id, type, title, status, user_id, visibility, s3_key, etag, size_bytes,
             failure_step, failure_message, failure_attempts)
-          SELECT new.id, new.type, new.title, CASE WHEN new.step IS NULL THEN 'pending' ELSE 'failed' END, users.id,
+          SELECT new.id, new.type, new.title, CASE new.step WHEN '' THEN 'pending' ELSE 'failed' END, users.id,
             CASE WHEN users.id IS NULL THEN 'shared' ELSE 'private' END, new.key, new.etag, new.size_bytes,
-            new.step, new.message, new.attempts
+            nullif(new.step, ''), nullif(new.message, ''), new.attempts
           FROM unnest(
             ${items.map(() => SecureRandom.uuidV7Unsafe())}::uuid[],
             ${items.map((item) => item.type)}::text[],
             ${items.map((item) => storableText(item.title))}::text[],
-            ${items.map((item) => ownerOf(item.key))}::uuid[],
+            ${items.map((item) => ownerOf(item.key) ?? "")}::text[],
             ${items.map((item) => item.key)}::text[],
             ${items.map((item) => item.etag)}::text[],
             ${items.map((item) => BigInt(item.sizeBytes))}::bigint[],
-            ${items.map((item) => item.failure?.step ?? null)}::text[],
-            ${items.map((item) => (item.failure === undefined ? null : storableText(item.failure.message)))}::text[],
+            ${items.map((item) => item.failure?.step ?? "")}::text[],
+            ${items.map((item) => storableText(item.failure?.message ?? ""))}::text[],
             ${items.map((item) => item.failure?.attempts ?? 0)}::integer[]
           ) AS new (id, type, title, owner_id, key, etag, size_bytes, step, message, attempts)
-          LEFT JOIN users ON users.id = new.owner_id
+          LEFT JOIN users ON users.id = nullif(new.owner_id, '')::uuid
           ON CONFLICT (s3_key) WHERE deleted_at IS NULL DO UPDATE SET
             etag = excluded.etag, size_bytes = excluded.size_bytes, status = excluded.status,
             status_before_missing = NULL, failure_step = excluded.failure_step,
@@ -196,19 +165,20 @@ export class ItemIngest extends Context.Service<
         if (items.length === 0) return
         const rows = yield* withId(sql`
           UPDATE media_items SET s3_key = new.key,
-            title = CASE WHEN title = new.former_title THEN new.title ELSE title END,
-            user_id = CASE WHEN moved.crosses THEN users.id ELSE user_id END,
-            visibility = CASE WHEN NOT moved.crosses THEN visibility WHEN users.id IS NULL THEN 'shared' ELSE 'private' END,
+            title = CASE media_items.title WHEN new.former_title THEN new.title ELSE media_items.title END,
+            user_id = CASE WHEN moved.crosses THEN users.id ELSE media_items.user_id END,
+            visibility = CASE WHEN NOT moved.crosses THEN media_items.visibility
+              WHEN users.id IS NULL THEN 'shared' ELSE 'private' END,
             ${touched}
           FROM unnest(
             ${items.map((item) => item.itemId)}::uuid[],
             ${items.map((item) => item.key)}::text[],
             ${items.map((item) => storableText(item.title))}::text[],
             ${items.map((item) => storableText(item.formerTitle))}::text[],
-            ${items.map((item) => ownerOf(item.key))}::uuid[]
+            ${items.map((item) => ownerOf(item.key) ?? "")}::text[]
           ) AS new (id, key, title, former_title, owner_id)
           JOIN media_items AS former ON former.id = new.id
-          LEFT JOIN users ON users.id = new.owner_id
+          LEFT JOIN users ON users.id = nullif(new.owner_id, '')::uuid
           CROSS JOIN LATERAL (SELECT
             substring(former.s3_key FROM '^users/([^/]*)/') IS DISTINCT FROM substring(new.key FROM '^users/([^/]*)/')
           ) AS moved (crosses)
@@ -249,12 +219,6 @@ export class ItemIngest extends Context.Service<
         return ids
       }, transaction)
 
-      /** Fails unless the statement, which names the version it is meant for, changed the item. */
-      const changing = (itemId: MediaItemId, statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
-        Effect.flatMap(withId(statement), (rows) =>
-          rows.length === 0 ? Effect.fail(new ItemSuperseded({ itemId })) : Effect.void
-        )
-
       const startProcessing = Effect.fn("ItemIngest.startProcessing")((itemId: MediaItemId, etag: ETag) =>
         changing(
           itemId,
@@ -272,12 +236,20 @@ export class ItemIngest extends Context.Service<
             width = ${int4OrNull(found.width)}::integer, height = ${int4OrNull(found.height)}::integer,
             frame_rate = ${finiteOrNull(found.frameRate)}::float8,
             video_codec = ${textOrNull(found.videoCodec)}::text, audio_codec = ${textOrNull(found.audioCodec)}::text,
-            bitrate = ${finiteOrNull(found.bitrate)}::float8::bigint, captured_at = ${found.capturedAt}::timestamptz,
+            bitrate = ${finiteOrNull(found.bitrate)}::float8::bigint, captured_at = ${instantOrNull(found.capturedAt)}::timestamptz,
             metadata = ${jsonText(found.metadata)}::text::jsonb, streams = ${jsonText(found.streams)}::text::jsonb,
             chapters = ${jsonText(found.chapters)}::text::jsonb, ${touched}
           WHERE id = ${itemId} AND etag = ${etag} AND status = 'processing' RETURNING id`
         )
       )
+
+      const probedOf = Effect.fn("ItemIngest.probedOf")(function* (itemId: MediaItemId, etag: ETag) {
+        const [row] = yield* withProbe(sql`
+          SELECT type, container, duration_seconds, width, height, frame_rate, video_codec, audio_codec,
+            bitrate::float8 AS bitrate, captured_at, metadata, streams, chapters
+          FROM media_items WHERE id = ${itemId} AND etag = ${etag}`)
+        return row ?? (yield* new ItemSuperseded({ itemId }))
+      })
 
       const publishReady = Effect.fn("ItemIngest.publishReady")(function* (
         itemId: MediaItemId,
@@ -325,6 +297,7 @@ export class ItemIngest extends Context.Service<
         requeueAll,
         startProcessing,
         recordProbe,
+        probedOf,
         publishReady,
         recordFailure
       })

@@ -16,6 +16,14 @@ export const finiteOrNull = (value: number | null): number | null =>
 export const int4OrNull = (value: number | null): number | null =>
   value !== null && Number.isFinite(value) && Math.abs(value) < 2 ** 31 ? Math.round(value) : null
 
+/** Cameras write times such as `0000:00:00`. Four digits of year are enough for photographs. */
+export const instantOrNull = (text: string | null): string | null => {
+  const millis = text === null ? Number.NaN : Date.parse(text)
+  return millis > Date.parse("0001-01-01T00:00:00Z") && millis < Date.parse("9999-12-31T00:00:00Z")
+    ? new Date(millis).toISOString()
+    : null
+}
+
 const storable = (value: unknown, depth: number): unknown => {
   if (typeof value === "string") return storableText(value)
   if (typeof value === "number") return Number.isFinite(value) ? value : null

@@ -47,20 +47,6 @@ const contentErrors = [
 /** The library: its items, their content and thumbnails, and the scans that keep it true. */
 export class MediaApi extends HttpApiGroup.make("media")
   .add(
-    HttpApiEndpoint.get("thumbnail", "/:id/thumbnail", {
-      params: byId,
-      query: {
-        width: Schema.optionalKey(Schema.Literals(["320", "640", "1280"])),
-        exp: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^\d{1,12}$/)))
-      },
-      success: HttpApiSchema.StreamUint8Array({ contentType: ["image/webp", "image/jpeg"] }),
-      error: [MediaItemNotFound, ThumbnailNotFound, Forbidden, ServiceUnavailable]
-    }).annotateMerge(
-      OpenApi.annotations({ summary: "A picture of the item, WebP or JPEG by Accept; the nearest width there is" })
-    )
-  )
-  .middleware(ThumbnailAuthorization)
-  .add(
     HttpApiEndpoint.get("list", "/", {
       query: MediaListQuery,
       success: Page("MediaPage", MediaItem),
@@ -106,5 +92,20 @@ export class MediaApi extends HttpApiGroup.make("media")
     )
   )
   .middleware(Authorization)
+  .add(
+    HttpApiEndpoint.get("thumbnail", "/:id/thumbnail", {
+      params: byId,
+      query: {
+        width: Schema.optionalKey(Schema.Literals(["320", "640", "1280"])),
+        exp: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^\d{1,12}$/)))
+      },
+      success: HttpApiSchema.StreamUint8Array({ contentType: ["image/webp", "image/jpeg"] }),
+      error: [MediaItemNotFound, ThumbnailNotFound, Forbidden, ServiceUnavailable]
+    })
+      .annotateMerge(
+        OpenApi.annotations({ summary: "A picture of the item, WebP or JPEG by Accept; the nearest width there is" })
+      )
+      .middleware(ThumbnailAuthorization)
+  )
   .prefix("/media")
   .annotateMerge(OpenApi.annotations({ title: "Media", description: "The library" })) {}

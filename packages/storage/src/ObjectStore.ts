@@ -16,7 +16,10 @@ import type {
 
 /** An entry of a listing that can't be used as an object, and why: a name that is no UTF-8, a dangling link. */
 export interface UnusableEntry {
-  /** The key as far as it can be written down: bytes that are not UTF-8 stand as `\xNN`. */
+  /**
+   * The key as far as it can be written down: bytes that are not UTF-8 stand as `\xNN`. One that ends in `/` is a folder
+   * that could not be read, so that nothing is known of what is below it: its objects are not gone.
+   */
   readonly key: string
   readonly reason: string
 }
@@ -60,7 +63,11 @@ export interface ObjectStore {
   readonly kind: "folder" | "s3"
   /** For people: the folder's path or `s3://bucket/prefix`. */
   readonly location: string
-  /** Lists up to `limit` entries (1 to 1,000, default 1,000) whose keys begin with `prefix` and come after `startAfter`. */
+  /**
+   * Lists up to `limit` entries (1 to 1,000, default 1,000) whose keys begin with `prefix` and come after `startAfter`.
+   * A page may hold fewer, or none, and still not be the last: only `nextStartAfter` says that. Names that are not UTF-8
+   * come on top of the limit, since no page can start behind one. `.joy/` is never listed.
+   */
   readonly list: (options?: {
     readonly prefix?: string | undefined
     readonly startAfter?: string | undefined

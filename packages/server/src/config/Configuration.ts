@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os"
 import * as Path from "node:path"
 
+import { isReservedKey } from "@joy/storage/ReservedKeys"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -43,6 +44,7 @@ export interface Settings {
   readonly ingestConcurrency: number
   readonly ingestIgnore: ReadonlyArray<string>
   readonly shutdownTimeout: number
+  readonly takeoverTimeout: number
   readonly ffmpegPath: string | undefined
   readonly ffprobePath: string | undefined
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error"
@@ -61,6 +63,9 @@ export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()
 }
 
 const isLoopback = (host: string) => /^(localhost|127(\.\d+){3}|::1|\[::1\])$/.test(host)
+
+/** Keys have no leading slash, and a prefix ends in one, so that `media` does not name `media-old/` too. */
+const asPrefix = (text: string) => text.replace(/^\/+/, "").replace(/([^/])$/, "$1/")
 
 /** Turns the environment into settings. */
 const read = Effect.gen(function* () {
@@ -81,8 +86,8 @@ const read = Effect.gen(function* () {
     region: (yield* get(Variable.text("S3_REGION", null))) ?? undefined,
     forcePathStyle: yield* get(Variable.flag("S3_FORCE_PATH_STYLE", false))
   }
-  const prefix = yield* get(Variable.text("S3_PREFIX", ""))
-  const derivedPrefix = yield* get(Variable.text("DERIVED_PREFIX", ".joy/"))
+  const prefix = asPrefix(yield* get(Variable.text("S3_PREFIX", "")))
+  const derivedPrefix = asPrefix(yield* get(Variable.text("DERIVED_PREFIX", ".joy/")))
   const mediaDir = yield* get(Variable.text("MEDIA_DIR", Path.join(dataDir, "media")))
   const derivedDir = yield* get(Variable.text("DERIVED_DIR", Path.join(dataDir, "derived")))
 
@@ -91,7 +96,7 @@ const read = Effect.gen(function* () {
     port,
     publicUrl: publicUrl.replace(/\/+$/, ""),
     corsOrigins: yield* get(Variable.list("CORS_ORIGINS", [])),
-    trustedProxies: yield* get(Variable.list("TRUSTED_PROXIES", [])),
+    trustedProxies: yield* get(Variable.networks("TRUSTED_PROXIES", [])),
     dataDir,
     databaseUrl: databaseUrl === null ? null : Redacted.make(databaseUrl),
     redisUrl: redisUrl === null ? null : Redacted.make(redisUrl),
@@ -115,6 +120,7 @@ const read = Effect.gen(function* () {
     ingestInterval: yield* get(Variable.duration("INGEST_INTERVAL", bucketName === null ? 60_000 : 300_000)),
     ingestConcurrency: yield* get(Variable.integer(1, 64)("INGEST_CONCURRENCY", availableParallelism())),
     ingestIgnore: yield* get(Variable.list("INGEST_IGNORE", [])),
+    takeoverTimeout: yield* get(Variable.duration("TAKEOVER_TIMEOUT", 15_000)),
     shutdownTimeout: yield* get(Variable.duration("SHUTDOWN_TIMEOUT", 15_000)),
     ffmpegPath: (yield* get(Variable.text("FFMPEG_PATH", null))) ?? undefined,
     ffprobePath: (yield* get(Variable.text("FFPROBE_PATH", null))) ?? undefined,
@@ -124,8 +130,26 @@ const read = Effect.gen(function* () {
     ),
     metricsPort: yield* get(Variable.port("METRICS_PORT", null))
   }
-  if (settings.ingestInterval < 100) {
-    problems.push({ name: "INGEST_INTERVAL", found: `${settings.ingestInterval}ms`, expected: "100ms or more" })
+  const atLeast = (name: string, value: number, minimum: number) => {
+    if (value < minimum) problems.push({ name, found: `${value}ms`, expected: `${minimum}ms or more` })
+  }
+  atLeast("INGEST_INTERVAL", settings.ingestInterval, 100)
+  // A life of nothing would end before it is given out, and some stores read it as one without end.
+  atLeast("ACCESS_TOKEN_TTL", settings.accessTokenTtl, 1000)
+  atLeast("SESSION_IDLE_TTL", settings.sessionIdleTtl, 1000)
+  atLeast("SESSION_MAX_TTL", settings.sessionMaxTtl, 1000)
+  if (
+    settings.source._tag === "Bucket" &&
+    settings.derived._tag === "Bucket" &&
+    settings.source.bucket === settings.derived.bucket &&
+    settings.derived.prefix.startsWith(settings.source.prefix) &&
+    !isReservedKey(settings.derived.prefix.slice(settings.source.prefix.length))
+  ) {
+    problems.push({
+      name: "DERIVED_PREFIX",
+      found: JSON.stringify(settings.derived.prefix),
+      expected: `a prefix outside the library, or one below ${settings.source.prefix}.joy/, which is never listed as media`
+    })
   }
   if (problems.length > 0) return yield* new ConfigurationError({ problems })
   return settings

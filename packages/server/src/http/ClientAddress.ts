@@ -1,5 +1,6 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net"
 
+import type { RequestFacts } from "@joy/auth/RequestFacts"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -7,12 +8,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 
 import { Configuration } from "../config/Configuration.ts"
-
-/** What a service may want to know about where a request comes from. */
-export interface ClientFacts {
-  readonly ip: string | null
-  readonly userAgent: string | null
-}
 
 const family = (address: string) => (isIPv6(address) ? "ipv6" : "ipv4")
 
@@ -23,7 +18,6 @@ const networks = (cidrs: ReadonlyArray<string>) => {
   const list = new BlockList()
   for (const cidr of cidrs) {
     const [address = "", bits] = cidr.split("/")
-    if (!isIPv4(address) && !isIPv6(address)) continue
     if (bits === undefined) list.addAddress(address, family(address))
     else list.addSubnet(address, Number(bits), family(address))
   }
@@ -36,7 +30,7 @@ const networks = (cidrs: ReadonlyArray<string>) => {
  */
 export class ClientAddress extends Context.Service<
   ClientAddress,
-  { readonly of: Effect.Effect<ClientFacts, never, HttpServerRequest.HttpServerRequest> }
+  { readonly of: Effect.Effect<RequestFacts, never, HttpServerRequest.HttpServerRequest> }
 >()("@joy/server/ClientAddress") {
   static readonly layer = Layer.effect(
     ClientAddress,
@@ -63,8 +57,7 @@ export class ClientAddress extends Context.Service<
             onNone: () => null,
             onSome: (peer) => resolve(plain(peer), request.headers["x-forwarded-for"])
           }),
-          // Stored and shown: bounded, and without anything that could break a line of a log.
-          userAgent: request.headers["user-agent"]?.replace(/\p{C}/gu, " ").slice(0, 256) ?? null
+          userAgent: request.headers["user-agent"] ?? null
         }))
       })
     })

@@ -5,6 +5,7 @@ import { PreconditionFailed, RangeNotSatisfiable } from "@joy/domain/Problem"
 import type { Original } from "@joy/playback/Originals"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import * as FileSender from "./FileSender.ts"
@@ -45,7 +46,14 @@ export const respond = Effect.fnUntraced(function* (original: Original) {
     case "PreconditionFailed":
       return yield* new PreconditionFailed({})
     case "NotSatisfiable":
-      return yield* new RangeNotSatisfiable({ detail: `The content has ${size} bytes` })
+      // RFC 9110, 15.5.17: with the length, so that the client can ask again.
+      return HttpServerResponse.setHeader(
+        yield* Effect.orDie(
+          HttpServerRespondable.toResponse(new RangeNotSatisfiable({ detail: `The content has ${size} bytes` }))
+        ),
+        "content-range",
+        `bytes */${size}`
+      )
     case "Whole":
     case "Partial": {
       const [start, end] = decision._tag === "Partial" ? [decision.start, decision.end] : [0, size - 1]

@@ -6,6 +6,8 @@ import * as HttpServerError from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 
 import { routeTable } from "./RouteTable.ts"
 
@@ -46,14 +48,27 @@ const ofCause = <E>(request: HttpServerRequest.HttpServerRequest, cause: Cause.C
 const isProblem = (response: HttpServerResponse.HttpServerResponse) =>
   (response.headers["content-type"] ?? "").startsWith("application/problem+json")
 
+const decodeRetry = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ retryAfterSeconds: Schema.Finite }))
+)
+
+/** The headers that go with a status: what a client reads without looking into the body. */
+const withHeaders = (response: HttpServerResponse.HttpServerResponse) => {
+  // RFC 9110, 11.6.1: a 401 names the scheme.
+  if (response.status === 401) return HttpServerResponse.setHeader(response, "www-authenticate", "Bearer")
+  if ((response.status !== 429 && response.status !== 503) || response.body._tag !== "Uint8Array") return response
+  return Option.match(decodeRetry(new TextDecoder().decode(response.body.body)), {
+    onNone: () => response,
+    onSome: ({ retryAfterSeconds }) =>
+      HttpServerResponse.setHeader(response, "retry-after", String(Math.ceil(retryAfterSeconds)))
+  })
+}
+
 /** An answer of the router or of a decoder, which knows only statuses. */
 const ofResponse = (response: HttpServerResponse.HttpServerResponse) => {
   if (response.status < 400) return Effect.succeed(response)
   if (isProblem(response)) {
-    // RFC 9110, 11.6.1: a 401 names the scheme.
-    return Effect.succeed(
-      response.status === 401 ? HttpServerResponse.setHeader(response, "www-authenticate", "Bearer") : response
-    )
+    return Effect.succeed(withHeaders(response))
   }
   if (response.status === 413) return problem(new PayloadTooLarge({}))
   if (response.status === 415) return problem(new UnsupportedMediaType({}))

@@ -12,7 +12,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { Configuration } from "../config/Configuration.ts"
 import * as Database from "../Database.ts"
 import * as EmbeddedPostgres from "../postgres/EmbeddedPostgres.ts"
-import { Progress } from "../Progress.ts"
+import * as Progress from "../Progress.ts"
 
 /** The database can't be used, for a reason that only a person can mend. */
 export class DatabaseUnreachable extends Schema.TaggedError<DatabaseUnreachable>()("DatabaseUnreachable", {
@@ -62,9 +62,8 @@ type DatabaseServices = PgClient.PgClient | SqlClient.SqlClient
 export const owned = Layer.unwrap(
   Effect.gen(function* () {
     const { dataDir, databaseUrl } = yield* Configuration
-    const progress = yield* Progress
     if (databaseUrl !== null) return connected(databaseUrl, "joy") satisfies Layer.Layer<DatabaseServices, unknown>
-    yield* progress.step("Starting the database")
+    yield* Progress.step("Starting the database")
     const postgres = yield* EmbeddedPostgres.start({ dataDir: folder(dataDir) })
     // Without its database the process is worth nothing; the next start recovers by itself.
     yield* Effect.forkScoped(

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -73,7 +73,7 @@ const single = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, EmbeddedPostgresError> {
   const args = ["--single", "-D", data, "-c", "exit_on_error=on", "-c", "log_checkpoints=off", database]
   const result = yield* PostgresProcess.run(binaries.postgres, args, { user, step: "initdb", input: `${sql}\n` })
-  if (result.code !== 0) return yield* errorFromOutput("initdb", data, result.output)
+  if (result.code !== 0) return yield* errorFromOutput("initdb", dirname(data), result.output)
 })
 
 /**
@@ -122,7 +122,7 @@ const runInitdb = Effect.fnUntraced(function* (
     output = result.output
     if (!/invalid locale/.test(output)) break
   }
-  return yield* errorFromOutput("initdb", data, output)
+  return yield* errorFromOutput("initdb", dirname(dirname(data)), output)
 }, Effect.scoped)
 
 /** A new database in `data`: built beside it and then renamed, so that whoever dies half-way leaves nothing behind. */

@@ -21,6 +21,9 @@ const reasonOf = (path: string, cause: unknown): Reason => {
     case "ENOTDIR":
     case "EEXIST":
       return new FolderForbidden({ path, reason: "something on the way to it is not a folder" })
+    // What Node says when asked to make a folder on a read-only file system.
+    case "ENOENT":
+      return new FolderForbidden({ path, reason: "it can't be made (is the file system read-only?)" })
     default:
       return new StartFailed({ step: "prepare", detail: cause instanceof Error ? cause.message : String(cause) })
   }

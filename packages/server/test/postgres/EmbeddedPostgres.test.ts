@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 
@@ -16,8 +17,13 @@ import { isGone, isRoot, owner, query, readyFolder, temporaryFolder, until } fro
 const start = (dataDir: string, options: Omit<EmbeddedPostgres.EmbeddedPostgresOptions, "dataDir"> = {}) =>
   EmbeddedPostgres.start({ dataDir, durable: false, ...options })
 
-/** A user that is known everywhere (initdb insists on that) and is neither root nor nobody. */
-const daemon = 1
+/** Takes what root may do from this process for a while: it reads and writes files as `nobody`. */
+const withoutRoot = <A, E, R>(use: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => (isRoot ? process.seteuid?.(65_534) : undefined)),
+    () => use,
+    () => Effect.sync(() => (isRoot ? process.seteuid?.(0) : undefined))
+  )
 
 /** Starts, uses and stops a server. */
 const during = <A, E, R>(dataDir: string, use: (server: EmbeddedPostgres.RunningPostgres) => Effect.Effect<A, E, R>) =>
@@ -25,6 +31,8 @@ const during = <A, E, R>(dataDir: string, use: (server: EmbeddedPostgres.Running
 
 const reasonOfStart = (dataDir: string, options: Omit<EmbeddedPostgres.EmbeddedPostgresOptions, "dataDir"> = {}) =>
   Effect.map(Effect.flip(Effect.scoped(start(dataDir, options))), (error) => error.reason)
+
+const parent = (of: number) => Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${of}/stat`, "utf8"))?.[1])
 
 const listen = (port: number) =>
   Effect.acquireRelease(
@@ -149,7 +157,6 @@ describe("EmbeddedPostgres", () => {
       const dataDir = yield* readyFolder
       const victim = yield* owner(dataDir, { volatile: true })
       const { pid = 0 } = yield* victim.said
-      const parent = (of: number) => Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${of}/stat`, "utf8"))?.[1])
       const shell = parent(pid)
       const children = readFileSync(`/proc/${shell}/task/${shell}/children`, "utf8").trim().split(" ").map(Number)
       for (const watcher of children.filter((child) => child !== pid)) PostgresProcess.signal(watcher, "SIGKILL")
@@ -226,10 +233,9 @@ describe("EmbeddedPostgres", () => {
       writeFileSync(join(folder, "file"), "")
       assert.strictEqual((yield* reasonOfStart(join(folder, "file")))._tag, "FolderForbidden")
       const closed = join(folder, "closed")
-      mkdirSync(closed)
-      chmodSync(closed, 0o555)
-      const other = yield* owner(closed, isRoot ? { uid: 65_534 } : {})
-      assert.strictEqual((yield* other.said).error, "FolderForbidden")
+      mkdirSync(closed, { mode: 0o555 })
+      const reason = yield* withoutRoot(reasonOfStart(closed))
+      assert.strictEqual(reason._tag, "FolderForbidden")
     })
   )
 
@@ -244,14 +250,21 @@ describe("EmbeddedPostgres", () => {
 
   it.live.skipIf(!isRoot)("as root, runs as the owner that the data has already", () =>
     Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      chmodSync(folder, 0o777)
-      const dataDir = join(folder, "theirs")
-      const user = yield* owner(dataDir, { uid: daemon })
-      assert.isUndefined((yield* user.said).error)
-      yield* user.kill("SIGTERM")
-      yield* during(dataDir, (server) => query(server, "SELECT 1"))
-      assert.strictEqual(statSync(join(dataDir, "data")).uid, daemon)
+      const dataDir = yield* readyFolder
+      const theirs = 12_345
+      execFileSync("chown", ["-R", `${theirs}:${theirs}`, join(dataDir, "data")])
+      yield* during(dataDir, (server) =>
+        Effect.gen(function* () {
+          yield* query(server, "SELECT 1")
+          assert.strictEqual(
+            execFileSync("ps", ["-o", "uid=", "-p", `${server.pid}`])
+              .toString()
+              .trim(),
+            `${theirs}`
+          )
+        })
+      )
+      assert.strictEqual(statSync(join(dataDir, "data")).uid, theirs)
     })
   )
 })

@@ -9,6 +9,7 @@ import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { inject } from "vitest"
 
 import type { Connection } from "../../src/postgres/EmbeddedPostgres.ts"
 import * as EmbeddedPostgres from "../../src/postgres/EmbeddedPostgres.ts"
@@ -34,9 +35,7 @@ let ready: string | undefined
  */
 export const readyFolder = Effect.gen(function* () {
   if (ready === undefined) {
-    const folder = mkdtempSync(join(realpathSync(tmpdir()), "joy-pg-ready-"))
-    chmodSync(folder, 0o711)
-    process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
+    const folder = join(inject("runFolder"), `ready-${process.pid}`)
     yield* Effect.scoped(EmbeddedPostgres.start({ dataDir: folder, durable: false }))
     rmSync(join(folder, "port"))
     ready = folder
@@ -66,16 +65,15 @@ export interface Owner {
   readonly kill: (name: NodeJS.Signals) => Effect.Effect<void>
 }
 
-/** Starts `owner.ts` on a folder, as another user if told so. Killed with the scope if it still lives. */
+/** Starts `owner.ts` on a folder. Killed with the scope if it still lives. */
 export const owner = (
   folder: string,
-  options: { readonly volatile?: boolean; readonly uid?: number } = {}
+  options: { readonly volatile?: boolean } = {}
 ): Effect.Effect<Owner, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync((): Owner => {
       const child = spawn(process.execPath, [ownerFile, folder, options.volatile === true ? "volatile" : "durable"], {
-        stdio: ["ignore", "pipe", "inherit"],
-        ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid })
+        stdio: ["ignore", "pipe", "inherit"]
       })
       const ended = new Promise<void>((resolve) => child.on("exit", () => resolve()))
       const said = new Promise<typeof Said.Type>((resolve) => {

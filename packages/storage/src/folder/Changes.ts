@@ -25,13 +25,21 @@ const ensureFolder = Effect.fnUntraced(function* (
   folder: ByteString
 ): Effect.fn.Return<void, Syscall.SyscallError> {
   if (folder === root) return
-  const real = yield* Effect.catch(Syscall.realpath(folder), (error) =>
-    error.code === "ENOENT" ? Effect.succeed(null) : Effect.fail(error)
+  const real = yield* Syscall.realpath(folder).pipe(
+    Effect.catchIf(
+      (error) => error.code === "ENOENT",
+      () => Effect.succeed(null)
+    )
   )
   if (real === folder) return
   if (real !== null) return yield* new Syscall.SyscallError({ code: "ENOTDIR", detail: "a link is in the way" })
   yield* ensureFolder(root, Place.parentOf(folder))
-  yield* Effect.catch(Syscall.mkdir(folder), (error) => (error.code === "EEXIST" ? Effect.void : Effect.fail(error)))
+  yield* Syscall.mkdir(folder).pipe(
+    Effect.catchIf(
+      (error) => error.code === "EEXIST",
+      () => Effect.void
+    )
+  )
 })
 
 const writeAll = Effect.fnUntraced(function* (fd: number, body: Uint8Array) {
@@ -90,7 +98,7 @@ const removeEmptyFolders = Effect.fnUntraced(function* (root: ByteString, from: 
 })
 
 const ignoreAbsent = <A>(effect: Effect.Effect<A, Syscall.SyscallError>) =>
-  Effect.catch(effect, (error) => (Failure.isAbsent(error) ? Effect.succeed(null) : Effect.fail(error)))
+  Effect.catchIf(effect, Failure.isAbsent, () => Effect.succeed(null))
 
 export const remove = Effect.fnUntraced(function* (
   root: ByteString,

@@ -41,24 +41,25 @@ const unseen =
 const throughLink = Effect.fnUntraced(function* (root: ByteString, key: ByteString, text: string) {
   const path = `${root}/${key}`
   const target = yield* Syscall.realpath(path)
-  if (!Place.isInside(root, target)) {
-    return unusable(key, "It is a link that leads out of the library: move the file in, or mount its folder inside")
-  }
   const stats = yield* Syscall.lstat(target)
   if (stats.isDirectory())
     return unusable(key, "It is a link to a folder, which could go round in circles: not followed")
+  if (!Place.isInside(root, target)) {
+    return unusable(key, "It is a link that leads out of the library: move the file in, or mount its folder inside")
+  }
   if (!stats.isFile()) return unusable(key, Stat.strangeKind(stats) ?? "It is no file")
   if (!Stat.seemsReadable(stats) && !(yield* Syscall.isReadable(target))) return unusable(key, noPermission)
   return Seen.Usable({ object: Stat.toObject(text, stats) })
 })
 
 const ofLink = (root: ByteString, key: ByteString, text: string) =>
-  Effect.catch(throughLink(root, key, text), (error) =>
-    error.code === "ENOENT" || error.code === "ENOTDIR"
-      ? Effect.succeed(unusable(key, "It is a link to something that is not there"))
-      : error.code === "ELOOP"
-        ? Effect.succeed(unusable(key, "It is a link that leads back to itself"))
+  throughLink(root, key, text).pipe(
+    Effect.catch((error) => {
+      if (error.code === "ELOOP") return Effect.succeed(unusable(key, "It is a link that leads back to itself"))
+      return error.code === "ENOENT" || error.code === "ENOTDIR"
+        ? Effect.succeed(unusable(key, "It is a link to something that is not there"))
         : unseen(key, `${root}/${key}`)(error)
+    })
   )
 
 const look = (root: ByteString) =>

@@ -18,6 +18,17 @@ import * as Syscall from "./Syscall.ts"
 /** No link is followed that `resolve` has not seen, and opening a FIFO comes back instead of waiting for a writer. */
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
+/** Asked of the open file and not of its name, so that a replacement in between can't pass for what is read. */
+const identify = Effect.fnUntraced(function* (fd: number, path: ByteString, key: ObjectKey, ifMatch: ETag | undefined) {
+  const stats = yield* Effect.mapError(Syscall.fstat(fd), Failure.unavailable("open", path))
+  if (!stats.isFile()) return yield* new ObjectNotFound({ key })
+  const object = Stat.toObject(key, stats)
+  if (ifMatch !== undefined && ifMatch !== object.etag) return yield* new ObjectChanged({ key })
+  return { object, fd }
+})
+
+const close = (fd: number) => Effect.ignore(Syscall.close(fd))
+
 /** Opens the file behind a key for as long as the scope lives, and says which version it opened. */
 export const open = Effect.fnUntraced(function* (
   root: ByteString,
@@ -26,15 +37,11 @@ export const open = Effect.fnUntraced(function* (
   ifMatch: ETag | undefined
 ): Effect.fn.Return<LocalFile, ObjectNotFound | ObjectChanged | StoreUnavailable, Scope.Scope> {
   const path = yield* Place.resolve(root, operation, key)
-  const fd = yield* Effect.acquireRelease(Syscall.open(path, flags), (fd) => Effect.ignore(Syscall.close(fd))).pipe(
-    Effect.catch(Place.orNotFound(operation, key, path))
+  const opened = Effect.mapError(Syscall.open(path, flags), Place.orNotFound(operation, key, path)).pipe(
+    // What turns out not to be wanted is closed at once, and not held until the scope ends.
+    Effect.flatMap((fd) => Effect.onError(identify(fd, path, key, ifMatch), () => close(fd)))
   )
-  // Asked of the open file and not of its name, so that a replacement in between can't pass for what is read.
-  const stats = yield* Effect.mapError(Syscall.fstat(fd), Failure.unavailable(operation, path))
-  if (!stats.isFile()) return yield* new ObjectNotFound({ key })
-  const object = Stat.toObject(key, stats)
-  if (ifMatch !== undefined && ifMatch !== object.etag) return yield* new ObjectChanged({ key })
-  return { object, fd }
+  return yield* Effect.acquireRelease(opened, (file) => close(file.fd))
 })
 
 /** Reads of 64 KiB cost half as much CPU again per byte; bigger ones than this only hold more memory per viewer. */

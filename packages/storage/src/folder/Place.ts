@@ -45,10 +45,10 @@ export const resolve = Effect.fnUntraced(function* (
   const real = yield* realRoot(root, operation)
   const path = `${real}/${fromText(key)}`
   const refuse = orNotFound(operation, key, path)
-  const found = yield* Effect.catch(Syscall.realpath(path), refuse)
+  const found = yield* Effect.mapError(Syscall.realpath(path), refuse)
   if (found === path) return found
-  const parent = yield* Effect.catch(Syscall.realpath(parentOf(path)), refuse)
-  const entry = yield* Effect.catch(Syscall.lstat(path), refuse)
+  const parent = yield* Effect.mapError(Syscall.realpath(parentOf(path)), refuse)
+  const entry = yield* Effect.mapError(Syscall.lstat(path), refuse)
   // A path that differs although nothing on it is a link is another spelling on a disk that ignores case.
   if (parent !== parentOf(path) || !entry.isSymbolicLink() || !isInside(real, found)) {
     return yield* new ObjectNotFound({ key })
@@ -59,5 +59,5 @@ export const resolve = Effect.fnUntraced(function* (
 /** An object that is absent is not found; everything else is the store's failure. */
 export const orNotFound =
   (operation: string, key: ObjectKey, path: ByteString) =>
-  (error: Syscall.SyscallError): Effect.Effect<never, ObjectNotFound | StoreUnavailable> =>
-    Effect.fail(Failure.isAbsent(error) ? new ObjectNotFound({ key }) : Failure.unavailable(operation, path)(error))
+  (error: Syscall.SyscallError): ObjectNotFound | StoreUnavailable =>
+    Failure.isAbsent(error) ? new ObjectNotFound({ key }) : Failure.unavailable(operation, path)(error)

@@ -50,7 +50,7 @@ export const readdir = (path: ByteString) =>
 export const isReadable = (path: ByteString) =>
   callVoid((done) => fs.access(toBuffer(path), fs.constants.R_OK, done)).pipe(
     Effect.as(true),
-    Effect.catch(() => Effect.succeed(false))
+    Effect.orElseSucceed(() => false)
   )
 
 export const open = (path: ByteString, flags: number, mode?: number) =>

@@ -102,6 +102,8 @@ export const walk = Effect.fnUntraced(function* (
   const behind: Strangers = { named: [], untold: 0 }
   let more = false
 
+  const isWanted = (key: ByteString) => key > startAfter && key.startsWith(prefix)
+
   /** False when the page is full. */
   const add = (key: ByteString, problem: string | null): boolean => {
     more = entries.length === limit
@@ -118,7 +120,6 @@ export const walk = Effect.fnUntraced(function* (
   /** False when the page is full, or nothing behind this folder has the prefix. */
   const enter = Effect.fnUntraced(function* (folder: ByteString): Effect.fn.Return<boolean, StoreUnavailable> {
     const path = `${options.root}/${folder}`
-    const isWanted = (key: ByteString) => key > startAfter && key.startsWith(prefix)
     const read = yield* Effect.result(reader.names(path))
     if (Result.isFailure(read)) {
       const problem = yield* explain(folder, options, read.failure)

@@ -1,0 +1,20 @@
+import { Sessions } from "@joy/auth/Sessions"
+import { Api } from "@joy/domain/Api"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+
+import { ClientAddress } from "./ClientAddress.ts"
+
+export const SessionHandlers = HttpApiBuilder.group(
+  Api,
+  "sessions",
+  Effect.fn(function* (handlers) {
+    const sessions = yield* Sessions
+    const address = yield* ClientAddress
+
+    return handlers.handleAll({
+      list: ({ query }) => sessions.list(query),
+      end: ({ params }) => Effect.flatMap(address.of, (facts) => sessions.endById(params.id, facts))
+    })
+  })
+)

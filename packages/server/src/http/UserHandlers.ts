@@ -1,0 +1,22 @@
+import { Accounts } from "@joy/auth/Accounts"
+import { Api } from "@joy/domain/Api"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+
+import { ClientAddress } from "./ClientAddress.ts"
+
+export const UserHandlers = HttpApiBuilder.group(
+  Api,
+  "users",
+  Effect.fn(function* (handlers) {
+    const accounts = yield* Accounts
+    const address = yield* ClientAddress
+
+    return handlers.handleAll({
+      me: () => accounts.me,
+      list: ({ query }) => accounts.list(query),
+      byId: ({ params }) => accounts.byId(params.id),
+      create: ({ payload }) => Effect.flatMap(address.of, (facts) => accounts.create(payload, facts))
+    })
+  })
+)

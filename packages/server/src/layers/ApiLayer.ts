@@ -1,0 +1,126 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { MediaItems } from "@joy/catalog/MediaItems"
+import { Api } from "@joy/domain/Api"
+import { Failures } from "@joy/ingest/Failures"
+import { Scans } from "@joy/ingest/Scans"
+import { Originals } from "@joy/playback/Originals"
+import { ThumbnailImages } from "@joy/playback/ThumbnailImages"
+import * as ByteSize from "effect/ByteSize"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+
+import { Configuration } from "../config/Configuration.ts"
+import * as EventLog from "../EventLog.ts"
+import { Health } from "../Health.ts"
+import { AccessLog } from "../http/AccessLog.ts"
+import { AuthHandlers } from "../http/AuthHandlers.ts"
+import * as AuthorizationLayer from "../http/AuthorizationLayer.ts"
+import { ClientAddress } from "../http/ClientAddress.ts"
+import { HealthHandlers } from "../http/HealthHandlers.ts"
+import { IdentityHandlers } from "../http/IdentityHandlers.ts"
+import { MediaHandlers } from "../http/MediaHandlers.ts"
+import * as NodeServer from "../http/NodeServer.ts"
+import * as ProblemDocuments from "../http/ProblemDocuments.ts"
+import * as RequestValidationLayer from "../http/RequestValidationLayer.ts"
+import { SessionHandlers } from "../http/SessionHandlers.ts"
+import { UserHandlers } from "../http/UserHandlers.ts"
+import * as AuthLayer from "./AuthLayer.ts"
+import * as StoreLayer from "./StoreLayer.ts"
+
+/** The API can't listen where it was told to. */
+export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
+  host: Schema.String,
+  port: Schema.Finite,
+  code: Schema.String
+}) {
+  override get message() {
+    switch (this.code) {
+      case "EADDRINUSE":
+        return `Port ${this.port} on ${this.host} is in use by another program: stop it, or set PORT to another one.`
+      case "EACCES":
+        return `Port ${this.port} needs more rights than this user has: set PORT to one above 1023.`
+      case "EADDRNOTAVAIL":
+      case "ENOTFOUND":
+        return `${this.host} is no address of this machine: set HOST to one that is, or to 0.0.0.0 for all.`
+      default:
+        return `The API can't listen on ${this.host}:${this.port}: ${this.code}`
+    }
+  }
+}
+
+const handlers = Layer.mergeAll(
+  AuthHandlers,
+  IdentityHandlers,
+  UserHandlers,
+  SessionHandlers,
+  MediaHandlers,
+  HealthHandlers
+)
+
+const services = Layer.mergeAll(Originals.layer, ThumbnailImages.layer, Scans.layer, Failures.layer).pipe(
+  Layer.provideMerge(MediaItems.layer),
+  Layer.provide([StoreLayer.source, StoreLayer.derived, EventLog.layer])
+)
+
+const cors = Layer.unwrap(
+  Effect.map(Configuration, ({ corsOrigins }) =>
+    corsOrigins.length === 0
+      ? Layer.empty
+      : HttpRouter.cors({
+          allowedOrigins: corsOrigins,
+          allowedMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+          allowedHeaders: ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Range", "X-Token-Transport"],
+          exposedHeaders: ["Accept-Ranges", "Content-Length", "Content-Range", "ETag", "Retry-After", "X-Request-Id"],
+          credentials: true,
+          maxAge: 600
+        })
+  )
+)
+
+const routes = Layer.mergeAll(
+  HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
+  HttpApiScalar.layer(Api, { path: "/docs" }),
+  cors,
+  ProblemDocuments.layer
+).pipe(
+  Layer.provide(handlers),
+  Layer.provide([AuthorizationLayer.authorization, AuthorizationLayer.thumbnailAuthorization]),
+  Layer.provide(RequestValidationLayer.layer),
+  Layer.provide([services, ClientAddress.layer])
+)
+
+const listener = (shutdownTimeout: Duration.Duration) =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const { host, port } = yield* Configuration
+      const server = NodeHttpServer.layer(NodeServer.make(yield* AccessLog), {
+        host,
+        port,
+        gracefulShutdownTimeout: shutdownTimeout
+      })
+      return yield* Effect.mapError(Layer.build(server), ({ cause }) => {
+        const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : String(cause)
+        return new ListenFailed({ host, port, code })
+      })
+    })
+  ).pipe(Layer.provide(AccessLog.layer))
+
+/** The API on its port. Needs the database; gives the server, so that others can tell where it listens. */
+export const layer = (options: { readonly shutdownTimeout: Duration.Duration }) =>
+  HttpRouter.serve(routes, {
+    disableLogger: true,
+    disableListenLog: true,
+    // Playback grants are longer than the router's own limit of 100 characters.
+    routerConfig: { maxParamLength: 512 }
+  }).pipe(
+    Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(64))),
+    Layer.provideMerge(listener(options.shutdownTimeout)),
+    Layer.provideMerge(Health.layer),
+    Layer.provideMerge(AuthLayer.layer)
+  )

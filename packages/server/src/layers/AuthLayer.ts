@@ -1,0 +1,69 @@
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { AccessTokens } from "@joy/auth/AccessTokens"
+import { Accounts } from "@joy/auth/Accounts"
+import { AuditLog } from "@joy/auth/AuditLog"
+import { AuthConfig } from "@joy/auth/AuthConfig"
+import { Keys } from "@joy/auth/Keys"
+import * as KeySigner from "@joy/auth/KeySigner"
+import { PasswordHasher } from "@joy/auth/PasswordHasher"
+import { PasswordPolicy } from "@joy/auth/PasswordPolicy"
+import { Principals } from "@joy/auth/Principals"
+import { RateLimits } from "@joy/auth/RateLimits"
+import * as RedisSessionIndex from "@joy/auth/RedisSessionIndex"
+import { Revocations } from "@joy/auth/Revocations"
+import { SessionIndex } from "@joy/auth/SessionIndex"
+import { Sessions } from "@joy/auth/Sessions"
+import { SessionUse } from "@joy/auth/SessionUse"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+import { Configuration } from "../config/Configuration.ts"
+import * as Redis from "../Redis.ts"
+
+const config = Layer.unwrap(
+  Effect.map(Configuration, (settings) =>
+    AuthConfig.layer({
+      issuer: settings.publicUrl,
+      accessTokenTtl: Duration.millis(settings.accessTokenTtl),
+      sessionIdleTtl: Duration.millis(settings.sessionIdleTtl),
+      sessionMaxTtl: Duration.millis(settings.sessionMaxTtl),
+      refreshGrace: Duration.millis(settings.refreshGrace),
+      registration: settings.registration,
+      rateLimits: settings.rateLimits ? "on" : "off"
+    })
+  )
+)
+
+const keys = Layer.unwrap(Effect.map(Configuration, ({ keysFile }) => Keys.layer(keysFile))).pipe(
+  Layer.provide(NodeFileSystem.layer)
+)
+
+/** What has a fast copy in Redis where there is one, and in the process where there is none. */
+const shared = Layer.unwrap(
+  Effect.map(Configuration, ({ redisUrl }) =>
+    redisUrl === null
+      ? Layer.merge(SessionIndex.layerMemory, RateLimits.layerMemory)
+      : Layer.merge(RedisSessionIndex.layer, RateLimits.layerRedis).pipe(Layer.provideMerge(Redis.layer(redisUrl)))
+  )
+)
+
+const foundation = Layer.mergeAll(AuditLog.layer, PasswordHasher.layer, PasswordPolicy.layer, KeySigner.layer).pipe(
+  Layer.provideMerge(keys),
+  Layer.provideMerge(shared),
+  Layer.provideMerge(config)
+)
+
+/** Accounts for tools that run once: they announce what they end, and listen to nobody. */
+export const layerTool = Accounts.layerNoDeps.pipe(
+  Layer.provideMerge(Sessions.layerNoDeps),
+  Layer.provide(Revocations.layerAnnounceOnly),
+  Layer.provide(foundation)
+)
+
+/** Everything that requests need to know who makes them. Gives the `Signer`, and `Redis` where it is configured. */
+export const layer = Layer.mergeAll(Accounts.layerNoDeps, Principals.layerNoDeps, AccessTokens.layer).pipe(
+  Layer.provideMerge(Sessions.layerNoDeps),
+  Layer.provide([Revocations.layer, SessionUse.layer]),
+  Layer.provideMerge(foundation)
+)

@@ -1,0 +1,98 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Configuration } from "@joy/server/config/Configuration"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+
+const read = (env: Record<string, string>) =>
+  Configuration.pipe(
+    Effect.provide(Configuration.layer),
+    Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env)))
+  )
+
+describe("the configuration", () => {
+  it.effect("needs nothing", () =>
+    Effect.gen(function* () {
+      const settings = yield* read({})
+      assert.strictEqual(settings.port, 8080)
+      assert.strictEqual(settings.host, "127.0.0.1")
+      assert.strictEqual(settings.publicUrl, "http://localhost:8080")
+      assert.strictEqual(settings.databaseUrl, null)
+      assert.strictEqual(settings.source._tag, "Folder")
+      assert.strictEqual(settings.registration, "open")
+      assert.strictEqual(settings.accessTokenTtl, 900_000)
+      assert.strictEqual(settings.ingestInterval, 60_000)
+    })
+  )
+
+  it.effect("closes registration where others can reach it", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* read({ HOST: "0.0.0.0" })).registration, "closed")
+      assert.strictEqual((yield* read({ HOST: "0.0.0.0", REGISTRATION: "open" })).registration, "open")
+      assert.strictEqual((yield* read({ HOST: "::1" })).registration, "open")
+    })
+  )
+
+  it.effect("puts derivatives into the bucket of the originals unless told otherwise", () =>
+    Effect.gen(function* () {
+      const one = yield* read({ S3_BUCKET: "films", S3_ENDPOINT: "http://localhost:7070", S3_FORCE_PATH_STYLE: "on" })
+      assert.deepInclude(one.source, { _tag: "Bucket", bucket: "films", prefix: "", forcePathStyle: true })
+      assert.deepInclude(one.derived, { _tag: "Bucket", bucket: "films", prefix: ".joy/" })
+      assert.strictEqual(one.ingestInterval, 300_000)
+      const two = yield* read({ S3_BUCKET: "films", DERIVED_BUCKET: "made" })
+      assert.deepInclude(two.derived, { bucket: "made" })
+    })
+  )
+
+  it.effect("takes an empty value for none", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* read({ PORT: "", S3_BUCKET: " " })).source._tag, "Folder")
+    })
+  )
+
+  for (const [text, millis] of [
+    ["500ms", 500],
+    ["10s", 10_000],
+    ["15m", 900_000],
+    ["12h", 43_200_000],
+    ["30d", 2_592_000_000]
+  ] as const) {
+    it.effect(`reads ${text} as ${millis} ms`, () =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* read({ REFRESH_GRACE: text })).refreshGrace, millis)
+      })
+    )
+  }
+
+  it.effect("tells every bad value at once, with what was found and what is allowed, and no secret", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(
+        read({
+          PORT: "eighty",
+          INGEST_INTERVAL: "1 minute",
+          REGISTRATION: "maybe",
+          DATABASE_URL: "mysql://joy:hunter2@db/joy",
+          TRUSTED_PROXIES: "10.0.0.0/99"
+        })
+      )
+      for (const part of [
+        'PORT: found "eighty", expected a whole number from 0 to 65535',
+        'INGEST_INTERVAL: found "1 minute", expected a length of time',
+        'REGISTRATION: found "maybe", expected "open" or "closed"',
+        "DATABASE_URL: found a value that is not shown, expected a URL that begins with postgres://",
+        "TRUSTED_PROXIES"
+      ]) {
+        assert.include(error.message, part)
+      }
+      assert.notInclude(error.message, "hunter2")
+    })
+  )
+
+  for (const name of ["ACCESS_TOKEN_TTL", "SESSION_IDLE_TTL", "SESSION_MAX_TTL"]) {
+    it.effect(`refuses a ${name} of nothing, which would never or always expire`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(read({ [name]: "0s" }))
+        assert.include(error.message, name)
+      })
+    )
+  }
+})

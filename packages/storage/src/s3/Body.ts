@@ -1,0 +1,64 @@
+import type { Readable } from "node:stream"
+
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+
+import { StoreUnavailable } from "../StoreError.ts"
+
+/**
+ * How long the server may say nothing while somebody waits for it. Time that the consumer takes is not counted, as a
+ * limit on the socket would: a film may be paused for an hour.
+ */
+const silence = "30 seconds"
+
+const broken = (reason: string) => new StoreUnavailable({ operation: "read", reason, retryable: true })
+
+/** The next piece, or `null` at the end. Nothing is read from the socket beyond what Node buffers (64 KiB). */
+const next = (body: Readable): Effect.Effect<Uint8Array | null, StoreUnavailable> =>
+  Effect.callback((resume) => {
+    const settle = (result: Effect.Effect<Uint8Array | null, StoreUnavailable>) => {
+      stop()
+      resume(result)
+    }
+    const look = () => {
+      const chunk: unknown = body.readableEnded || body.destroyed ? null : body.read()
+      if (chunk instanceof Uint8Array) return settle(Effect.succeed(chunk))
+      if (body.readableEnded) return settle(Effect.succeed(null))
+      if (body.destroyed) {
+        return settle(Effect.fail(broken(`the connection broke off: ${body.errored?.message ?? "closed"}`)))
+      }
+    }
+    const stop = () => {
+      body.off("readable", look)
+      body.off("end", look)
+      body.off("close", look)
+    }
+    body.on("readable", look)
+    body.on("end", look)
+    // Comes after `error` as well, when `errored` is set.
+    body.on("close", look)
+    look()
+    return Effect.sync(stop)
+  })
+
+/** The bytes of an answer, which must be as many as it promised. Can be consumed once. */
+export const stream = (body: Readable, expected: number): Stream.Stream<Uint8Array, StoreUnavailable> =>
+  Stream.fromPull(
+    Effect.sync(() => {
+      let received = 0
+      return Effect.gen(function* () {
+        const chunk = yield* Effect.timeoutOrElse(next(body), {
+          duration: silence,
+          orElse: () => Effect.fail(broken(`nothing came for ${silence}`))
+        })
+        if (chunk !== null) received += chunk.byteLength
+        if (received > expected || (chunk === null && received < expected)) {
+          return yield* broken(`${expected} bytes were promised and ${received} came`)
+        }
+        if (chunk === null) return yield* Cause.done()
+        return Arr.of(chunk)
+      })
+    })
+  )
