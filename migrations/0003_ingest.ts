@@ -43,6 +43,7 @@ export default Effect.gen(function* () {
       missing integer NOT NULL DEFAULT 0,
       failed integer NOT NULL DEFAULT 0,
       known_at_start integer NOT NULL DEFAULT 0,
+      unreadable text[] NOT NULL DEFAULT '{}',
       message text,
       started_at timestamptz NOT NULL DEFAULT now(),
       updated_at timestamptz NOT NULL DEFAULT now(),

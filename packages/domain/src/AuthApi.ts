@@ -9,6 +9,7 @@ import { SessionId, UserId } from "./Ids.ts"
 import { Permission } from "./Permission.ts"
 import { ServiceUnavailable, TooManyRequests } from "./Problem.ts"
 import { InvalidCredentials, InvalidRefreshToken, RefreshToken, RefreshTokenReused, Tokens } from "./Session.ts"
+import { Text } from "./Text.ts"
 import { AccountExists, Email, NewPassword, RegistrationClosed, Username, WeakPassword } from "./User.ts"
 
 /** A password as it is typed at sign-in. No rule but the bound: what was once accepted must stay usable. */
@@ -33,7 +34,7 @@ export class AuthApi extends HttpApiGroup.make("auth")
     }).annotateMerge(OpenApi.annotations({ summary: "Make an account and sign in" })),
     HttpApiEndpoint.post("login", "/login", {
       payload: Schema.Struct({
-        identifier: Schema.String.check(Schema.isMaxLength(254)).annotate({
+        identifier: Text(254).annotate({
           description: "A username or an e-mail address"
         }),
         password: Password

@@ -1,7 +1,7 @@
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 
-import { CurrentPrincipal } from "./CurrentPrincipal.ts"
+import type { CurrentPrincipal } from "./CurrentPrincipal.ts"
 import { Unauthenticated } from "./Problem.ts"
 
 /** Lets in who shows a live access token (RFC 6750, 2.1) and says who it is. */

@@ -19,6 +19,7 @@ import {
 import { Page, PageQuery } from "./Page.ts"
 import { Forbidden, InvalidRequest, PreconditionFailed, RangeNotSatisfiable, ServiceUnavailable } from "./Problem.ts"
 import { Scan, ScanNotFound } from "./Scan.ts"
+import { Text } from "./Text.ts"
 import { ThumbnailAuthorization } from "./ThumbnailAuthorization.ts"
 
 const byId = { id: MediaItemId }
@@ -28,8 +29,8 @@ export const MediaListQuery = Schema.Struct({
   ...PageQuery,
   type: Schema.optionalKey(MediaType),
   status: Schema.optionalKey(MediaStatus),
-  q: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(200))),
-  tag: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(100))),
+  q: Schema.optionalKey(Text(200)),
+  tag: Schema.optionalKey(Text(100)),
   owner: Schema.optionalKey(Schema.Literal("me")),
   favourite: Schema.optionalKey(Schema.Literal("1")),
   sort: Schema.optionalKey(MediaSort)

@@ -8,6 +8,7 @@ import { Authorization } from "./Authorization.ts"
 import { UserId } from "./Ids.ts"
 import { Page, PageQuery } from "./Page.ts"
 import { Forbidden, InvalidRequest, ServiceUnavailable } from "./Problem.ts"
+import { Text } from "./Text.ts"
 import { AccountExists, Email, NewPassword, RoleNotFound, User, Username, UserNotFound, WeakPassword } from "./User.ts"
 
 /** Accounts, for administrators and for their owners. */
@@ -17,7 +18,7 @@ export class UsersApi extends HttpApiGroup.make("users")
       OpenApi.annotations({ summary: "The account that is signed in" })
     ),
     HttpApiEndpoint.get("list", "/", {
-      query: { ...PageQuery, q: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(200))) },
+      query: { ...PageQuery, q: Schema.optionalKey(Text(200)) },
       success: Page("UserPage", User),
       error: [Forbidden, InvalidRequest]
     }).annotateMerge(OpenApi.annotations({ summary: "Accounts, the newest first; needs users:read" })),
@@ -26,7 +27,7 @@ export class UsersApi extends HttpApiGroup.make("users")
         username: Username,
         email: Email,
         password: NewPassword,
-        roles: Schema.optionalKey(Schema.Array(Schema.String).check(Schema.isMaxLength(32)))
+        roles: Schema.optionalKey(Schema.Array(Text(64)).check(Schema.isMaxLength(32)))
       }),
       success: User.pipe(HttpApiSchema.status(201)),
       error: [Forbidden, AccountExists, WeakPassword, RoleNotFound, ServiceUnavailable]

@@ -25,6 +25,11 @@ export interface IngestOptions {
   readonly pageSize: number
   /** How long a new scan or new work that another process wrote down may go unnoticed. */
   readonly poll: Duration.Duration
+  /**
+   * Waits while another ingest works on the database, and takes over when that ends. Otherwise there may be no other at
+   * all, not even one that stands by.
+   */
+  readonly standsBy: boolean
   /** How long to wait for an ingest that was just killed to be gone (`TAKEOVER_TIMEOUT`). */
   readonly takeover: Duration.Duration
 }
@@ -42,6 +47,7 @@ export class IngestConfig extends Context.Service<IngestConfig, IngestOptions>()
       retryDelay: Duration.seconds(1),
       pageSize: 1000,
       poll: Duration.millis(500),
+      standsBy: false,
       takeover: Duration.seconds(5),
       ...options
     })

@@ -157,10 +157,9 @@ export class ObjectLedger extends Context.Service<
           )`)
       })
 
-      const replace = Effect.fn("ObjectLedger.replace")((
-        objects: ReadonlyArray<{ readonly object: StoredObject; readonly known: KnownObject }>
-      ) =>
-        rows(KnownObject)(sql`
+      const replace = Effect.fn("ObjectLedger.replace")(
+        (objects: ReadonlyArray<{ readonly object: StoredObject; readonly known: KnownObject }>) =>
+          rows(KnownObject)(sql`
           UPDATE processed_s3_objects AS known SET etag = new.etag, size_bytes = new.size_bytes, run = known.run + 1,
             thumbnail_version = 0, unusable = false, seen_in_scan = NULL, missing_at = NULL, processed_at = NULL,
             updated_at = now()
@@ -177,12 +176,12 @@ export class ObjectLedger extends Context.Service<
       ) {
         if (objects.length === 0) return
         const ids = objects.map(({ known }) => known.objectId)
-        yield* Effect.orDie(sql`
+        yield* sql`
           UPDATE processed_s3_objects AS known SET s3_key = new.key, missing_at = NULL, updated_at = now()
           FROM unnest(${ids}::uuid[], ${objects.map(({ key }) => key)}::text[]) AS new (id, key)
-          WHERE known.id = new.id`)
-        yield* Effect.orDie(sql`DELETE FROM scan_absences WHERE object_id = ANY(${ids}::uuid[])`)
-      })
+          WHERE known.id = new.id`
+        yield* sql`DELETE FROM scan_absences WHERE object_id = ANY(${ids}::uuid[])`
+      }, Effect.orDie)
 
       const returned = Effect.fn("ObjectLedger.returned")((objectIds: ReadonlyArray<string>) =>
         sql`UPDATE processed_s3_objects SET missing_at = NULL, updated_at = now()

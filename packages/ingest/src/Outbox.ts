@@ -36,6 +36,8 @@ export class Outbox extends Context.Service<
   {
     /** Adds work and, once it is committed, wakes the dispatcher. Work on older versions of the same keys is dropped. */
     readonly add: (work: ReadonlyArray<Work>) => Effect.Effect<void>
+    /** Gives up work on objects of these items that are somewhere else by now, and says for which there was some. */
+    readonly giveUp: (itemIds: ReadonlyArray<MediaItemId>) => Effect.Effect<ReadonlyArray<MediaItemId>>
     /** Takes one piece of work that is due: the one that waits longest, or the one that came last. */
     readonly take: (from: "oldest" | "newest") => Effect.Effect<TakenWork | null>
     readonly remove: (id: bigint) => Effect.Effect<void>
@@ -58,9 +60,7 @@ export class Outbox extends Context.Service<
       const add = Effect.fn("Outbox.add")(function* (work: ReadonlyArray<Work>) {
         if (work.length === 0) return
         const keys = work.map((one) => one.key)
-        yield* Effect.orDie(
-          sql`DELETE FROM ingest_outbox WHERE s3_key = ANY(${keys}::text[]) AND submitted_at IS NULL`
-        )
+        yield* Effect.orDie(sql`DELETE FROM ingest_outbox WHERE s3_key = ANY(${keys}::text[]) AND submitted_at IS NULL`)
         yield* Effect.orDie(sql`
           INSERT INTO ingest_outbox (item_id, s3_key, etag, size_bytes, run)
           SELECT * FROM unnest(
@@ -74,9 +74,17 @@ export class Outbox extends Context.Service<
         yield* sql.afterCommit(signals.wakeDispatcher)
       })
 
+      const giveUp = Effect.fn("Outbox.giveUp")(function* (itemIds: ReadonlyArray<MediaItemId>) {
+        // Work that was taken already ends by itself: it doesn't find its object.
+        const found = yield* rows(Schema.Struct({ itemId: MediaItemId }))(sql`
+          WITH found AS (SELECT id, item_id FROM ingest_outbox WHERE item_id = ANY(${itemIds}::uuid[])),
+          given_up AS (DELETE FROM ingest_outbox USING found WHERE ingest_outbox.id = found.id AND submitted_at IS NULL)
+          SELECT DISTINCT item_id FROM found`)
+        return found.map(({ itemId }) => itemId)
+      })
+
       const take = Effect.fn("Outbox.take")(function* (from: "oldest" | "newest") {
-        const order =
-          from === "oldest" ? sql`ORDER BY available_at, id` : sql`ORDER BY available_at DESC, id DESC`
+        const order = from === "oldest" ? sql`ORDER BY available_at, id` : sql`ORDER BY available_at DESC, id DESC`
         const [taken] = yield* rows(TakenWork)(sql`
           UPDATE ingest_outbox SET submitted_at = now() WHERE id = (
             SELECT id FROM ingest_outbox WHERE submitted_at IS NULL AND available_at <= now()
@@ -123,7 +131,7 @@ export class Outbox extends Context.Service<
         "Outbox.releaseTaken"
       )
 
-      return Outbox.of({ add, take, remove, retry, begun, releaseTaken })
+      return Outbox.of({ add, giveUp, take, remove, retry, begun, releaseTaken })
     })
   )
 

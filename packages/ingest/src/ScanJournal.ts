@@ -120,7 +120,7 @@ export class ScanJournal extends Context.Service<
             UPDATE scans SET status = ${outcome.status}, missing = missing + ${outcome.missing}::integer,
               message = ${outcome.message}::text, updated_at = now(), finished_at = now()
             WHERE id = ${id}
-            RETURNING rescan, requested OR new + changed + moved + missing + failed > 0 AS telling`)
+            RETURNING rescan, requested OR new + changed + moved + missing > 0 AS telling`)
           if (ended?.telling === true) yield* events.append({ name: "scan.finished", scanId: id })
           yield* Effect.orDie(sql`DELETE FROM scan_absences WHERE scan_id = ${id}`)
           return { rescan: ended?.rescan === true }

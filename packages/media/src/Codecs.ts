@@ -174,3 +174,10 @@ export const rateFraction = (rate: number): string => {
 }
 
 const gcd = (a: number, b: number): number => (b === 0 ? Math.max(1, a) : gcd(b, a % b))
+
+/** `30000/1001` as a number; `null` for no rate, and for `0/0`, FFmpeg's "not known". */
+export const fractionRate = (fraction: string | null | undefined): number | null => {
+  const [numerator = 0, denominator = 1] = (fraction ?? "").split("/").map(Number)
+  const rate = numerator / denominator
+  return Number.isFinite(rate) && rate > 0 ? rate : null
+}

@@ -1,4 +1,4 @@
-import { codecDetails, codecName, rateFraction } from "./Codecs.ts"
+import { codecDetails, codecName, fractionRate, rateFraction } from "./Codecs.ts"
 import type { DemuxReport, DemuxTrack } from "./demux/DemuxMessages.ts"
 import type { MediaStream, ProbeResult } from "./ProbeResult.ts"
 import { cleanMillis, cleanTags, cleanText, cleanTime } from "./Tags.ts"
@@ -36,7 +36,8 @@ export const toProbeResult = (report: DemuxReport, sizeBytes: number): ProbeResu
   const audio = report.tracks.find((track) => track.type === "audio")
   if (video === undefined && audio === undefined) return null
   const durationSeconds = positive(report.durationSeconds)
-  const frameRate = positive(video?.frameRate ?? null)
+  const measuredRate = positive(video?.frameRate ?? null)
+  const frameRateFraction = measuredRate === null ? null : rateFraction(measuredRate)
   const streams = report.tracks.map(toStream)
   return {
     type: video === undefined ? "audio" : "video",
@@ -44,8 +45,8 @@ export const toProbeResult = (report: DemuxReport, sizeBytes: number): ProbeResu
     durationSeconds,
     width: count(video?.displayWidth ?? null),
     height: count(video?.displayHeight ?? null),
-    frameRate,
-    frameRateFraction: frameRate === null ? null : rateFraction(frameRate),
+    frameRate: fractionRate(frameRateFraction),
+    frameRateFraction,
     videoCodec: streams.find((stream) => stream.type === "video")?.codec ?? null,
     audioCodec: streams.find((stream) => stream.type === "audio")?.codec ?? null,
     // As ffprobe does: of the whole object, container included.

@@ -11,7 +11,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 
 import type { DemuxAnswer, DemuxCover, DemuxKind, DemuxReport, DemuxRequest } from "./demux/DemuxMessages.ts"
-import { MediaResourceExceeded, type StoreFailure, UnreadableMedia } from "./MediaError.ts"
+import { type MediaResourceExceeded, type StoreFailure, UnreadableMedia } from "./MediaError.ts"
 import type { ObjectBytes } from "./ObjectBytes.ts"
 
 /** Reading in process came to no end: an unknown kind, damage, or too much time, memory or bytes. FFmpeg may know more. */

@@ -21,7 +21,7 @@ import { diagnose } from "./FfmpegDiagnosis.ts"
 import { spawnTool, ToolFailure } from "./FfmpegProcess.ts"
 import { type FfmpegOptions, type FfmpegTool, type FfmpegTools, find } from "./FfmpegTools.ts"
 import * as LoopbackReader from "./LoopbackReader.ts"
-import { FfmpegMissing, type MediaError, MediaResourceExceeded, MediaTimeout, UnreadableMedia } from "./MediaError.ts"
+import { FfmpegMissing, GenerateFailed, type MediaError, MediaResourceExceeded, MediaTimeout } from "./MediaError.ts"
 
 /** One call of a tool on one version of an object. There is no way to name a file or an address instead. */
 export interface MediaRun {
@@ -45,7 +45,7 @@ export class Ffmpeg extends Context.Service<
     /** What the tool writes to standard output, whole. */
     readonly run: (run: MediaRun) => Effect.Effect<Uint8Array, MediaError>
     /** Makes a file out of nothing: samples, test media. Never of anything that somebody else wrote. */
-    readonly generate: (call: GenerateCall) => Effect.Effect<void, FfmpegMissing | UnreadableMedia>
+    readonly generate: (call: GenerateCall) => Effect.Effect<void, FfmpegMissing | GenerateFailed>
   }
 >()("@joy/media/Ffmpeg") {}
 
@@ -81,7 +81,7 @@ const make = Effect.fnUntraced(function* (options: FfmpegOptions) {
       if (ended.code === 0) return
       // A tool that was cut off from its object complains about the object.
       const cutOff = yield* served.failure
-      return yield* Effect.fail(cutOff ?? diagnose(step, ended))
+      return yield* cutOff ?? diagnose(step, ended)
     })
     const all = Stream.concat(output, Stream.fromEffectDrain(check))
     if (!Number.isFinite(limits.wallSeconds)) return all
@@ -105,12 +105,9 @@ const make = Effect.fnUntraced(function* (options: FfmpegOptions) {
     Effect.scoped,
     Effect.timeoutOrElse({
       duration: "2 minutes",
-      orElse: () => new UnreadableMedia({ step: "generate", reason: "was not made within 2 minutes" })
+      orElse: () => new GenerateFailed({ reason: "it took more than 2 minutes" })
     }),
-    Effect.catchTag(
-      "ToolFailure",
-      ({ stderr }) => new UnreadableMedia({ step: "generate", reason: stderr.slice(-300) })
-    )
+    Effect.catchTag("ToolFailure", ({ stderr }) => new GenerateFailed({ reason: stderr.trim().slice(-300) }))
   )
 
   return Ffmpeg.of({

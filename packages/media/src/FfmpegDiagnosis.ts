@@ -24,8 +24,7 @@ const lastLine = (stderr: string): string =>
     stderr
       .split("\n")
       .map((line) => line.trim())
-      .filter((line) => line.length > 0)
-      .at(-1) ?? "no reason given"
+      .findLast((line) => line.length > 0) ?? "no reason given"
   )
     .replaceAll(/\[[^\]]* @ 0x[0-9a-f]+\]\s*/g, "")
     .replaceAll(/\w+:\/\/\S+?(?=:\s|\s|$)/g, "the object")

@@ -34,6 +34,8 @@ export const spawnTool = Effect.fnUntraced(function* (
     .spawn(
       ChildProcess.make(command[0] ?? "", command.slice(1), {
         env: toolEnvironment,
+        // Ours may be closed to the user that the tool runs as, and is none of its business.
+        cwd: "/",
         stdin: "ignore",
         // There is nothing that such a process would have to finish, and SIGTERM can be ignored.
         killSignal: "SIGKILL",
@@ -62,7 +64,7 @@ export const spawnTool = Effect.fnUntraced(function* (
     }),
     // The last lines may arrive after the exit.
     Effect.tap(() => Fiber.await(drain)),
-    Effect.map((ended) => ({ ...ended, stderr: tail.toString("utf8") }))
+    Effect.map(({ code, signal }) => ({ code, signal, stderr: tail.toString("utf8") }))
   )
   return { stdout: Stream.mapError(handle.stdout, unreadable("its output could not be read")), exit }
 })

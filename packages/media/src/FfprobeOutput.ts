@@ -1,6 +1,6 @@
 import * as Schema from "effect/Schema"
 
-import { codecStringOf, rateFraction } from "./Codecs.ts"
+import { codecStringOf, fractionRate, rateFraction } from "./Codecs.ts"
 import type { Chapter, MediaStream, ProbeResult } from "./ProbeResult.ts"
 import { cleanTags, cleanText, cleanTime } from "./Tags.ts"
 
@@ -45,12 +45,10 @@ export const FfprobeOutput = Schema.fromJsonString(
 )
 export type FfprobeOutput = typeof FfprobeOutput.Type
 
-/** FFmpeg names a demuxer by all that it reads: one name is enough, and for the two it says too much, the major brand. */
-const containerName = ({ format }: FfprobeOutput, isVideo: boolean): string => {
-  const name = format.format_name
-  if (name.startsWith("mov,")) return format.tags?.["major_brand"]?.trim() === "qt" ? "mov" : "mp4"
-  if (name.startsWith("matroska")) return isVideo || format.tags?.["DOC_TYPE"] === undefined ? "matroska" : "webm"
-  return name.split(",")[0] ?? name
+/** FFmpeg names a demuxer by all that it reads: the first will do, and for MP4 and MOV the major brand decides. */
+const containerName = ({ format }: FfprobeOutput): string => {
+  const name = format.format_name.split(",")[0] ?? format.format_name
+  return name === "mov" && format.tags?.["major_brand"]?.trim() !== "qt" ? "mp4" : name
 }
 
 const positive = (value: string | number | undefined): number | null => {
@@ -58,14 +56,8 @@ const positive = (value: string | number | undefined): number | null => {
   return Number.isFinite(parsed) && parsed > 0 ? parsed : null
 }
 
-/** `30000/1001`; `0/0` is "not known". */
-const parseRate = (rate: string | undefined): number | null => {
-  const [numerator, denominator] = (rate ?? "").split("/").map(Number)
-  const value = (numerator ?? 0) / (denominator ?? 1)
-  return Number.isFinite(value) && value > 0 ? value : null
-}
-
-const rate = (stream: FfprobeStream): number | null => parseRate(stream.avg_frame_rate) ?? parseRate(stream.r_frame_rate)
+const rate = (stream: FfprobeStream): number | null =>
+  fractionRate(stream.avg_frame_rate) ?? fractionRate(stream.r_frame_rate)
 
 /** FFmpeg turns counter-clockwise, and older muxers wrote a tag. */
 const rotation = (stream: FfprobeStream): number => {
@@ -74,18 +66,18 @@ const rotation = (stream: FfprobeStream): number => {
   return Number.isFinite(degrees) ? (((Math.round(degrees / 90) * 90) % 360) + 360) % 360 : 0
 }
 
-const types = new Set(["video", "audio", "subtitle"] as const)
-const isKnownType = (type: string): type is "video" | "audio" | "subtitle" => new Set<string>(types).has(type)
+const types: Readonly<Record<string, MediaStream["type"]>> = { video: "video", audio: "audio", subtitle: "subtitle" }
 
-const toStream = (stream: FfprobeStream): MediaStream => {
+const toStream = (stream: FfprobeStream, hasOwnTags: boolean): MediaStream => {
   const pixelDepth = /p(\d\d)[lb]e$/.exec(stream.pix_fmt ?? "")
   const bits = positive(stream.bits_per_raw_sample) ?? positive(stream.bits_per_sample)
   const type = stream.codec_type ?? ""
   const codec = stream.codec_name ?? null
   const profile = stream.profile ?? null
+  const language = cleanText(stream.tags?.["language"] ?? "", 35)
   return {
     index: stream.index,
-    type: isKnownType(type) ? type : "data",
+    type: types[type] ?? "data",
     codec,
     codecString: codec === null ? null : codecStringOf({ codec, profile, level: stream.level ?? null }),
     profile,
@@ -97,8 +89,8 @@ const toStream = (stream: FfprobeStream): MediaStream => {
     frameRate: type === "video" ? rate(stream) : null,
     channels: positive(stream.channels),
     sampleRate: positive(stream.sample_rate),
-    language: stream.tags?.["language"] === undefined ? null : cleanText(stream.tags["language"], 35) || null,
-    title: stream.tags?.["title"] === undefined ? null : cleanText(stream.tags["title"]) || null,
+    language: language === "und" ? null : language || null,
+    title: hasOwnTags ? cleanText(stream.tags?.["title"] ?? "") || null : null,
     isDefault: stream.disposition?.["default"] === 1,
     isForced: stream.disposition?.["forced"] === 1,
     bitrate: positive(stream.bit_rate)
@@ -125,19 +117,18 @@ export const toProbeResult = (output: FfprobeOutput): ProbeResult | null => {
   const video = kept.find((stream) => stream.codec_type === "video")
   const audio = kept.find((stream) => stream.codec_type === "audio")
   if (video === undefined && audio === undefined) return null
+  const container = containerName(output)
   const [width, height] = displaySize(video)
   const frameRate = video === undefined ? null : rate(video)
   const raw = { ...audio?.tags, ...output.format.tags }
-  const chapters = (output.chapters ?? []).slice(0, 1_000).map(
-    (chapter): Chapter => ({
-      startSeconds: Number(chapter.start_time ?? 0) || 0,
-      endSeconds: Number(chapter.end_time ?? 0) || 0,
-      title: chapter.tags?.["title"] === undefined ? null : cleanText(chapter.tags["title"]) || null
-    })
-  )
+  const chapters = (output.chapters ?? []).slice(0, 1_000).map((chapter): Chapter => ({
+    startSeconds: Number(chapter.start_time ?? 0) || 0,
+    endSeconds: Number(chapter.end_time ?? 0) || 0,
+    title: chapter.tags?.["title"] === undefined ? null : cleanText(chapter.tags["title"]) || null
+  }))
   return {
     type: video === undefined ? "audio" : "video",
-    container: containerName(output, video !== undefined),
+    container,
     durationSeconds: positive(output.format.duration) ?? positive((video ?? audio)?.duration),
     width,
     height,
@@ -146,9 +137,9 @@ export const toProbeResult = (output: FfprobeOutput): ProbeResult | null => {
     videoCodec: video?.codec_name ?? null,
     audioCodec: audio?.codec_name ?? null,
     bitrate: positive(output.format.bit_rate),
-    capturedAt:
-      video === undefined ? null : cleanTime(raw["com.apple.quicktime.creationdate"] ?? raw["creation_time"]),
-    streams: kept.map(toStream),
+    capturedAt: video === undefined ? null : cleanTime(raw["com.apple.quicktime.creationdate"] ?? raw["creation_time"]),
+    // Ogg has no tags but those of its streams: what is the object's own title is not the stream's as well.
+    streams: kept.map((stream) => toStream(stream, container !== "ogg")),
     chapters,
     tags: cleanTags(raw),
     hasCover: all.some(isCover),

@@ -52,6 +52,13 @@ export class FfmpegMissing extends Schema.TaggedError<FfmpegMissing>()("FfmpegMi
   }
 }
 
+/** ffmpeg did not make the file that we described to it: it lacks an encoder, or the disk is full. */
+export class GenerateFailed extends Schema.TaggedError<GenerateFailed>()("GenerateFailed", { reason: Schema.String }) {
+  override get message() {
+    return `ffmpeg failed: ${this.reason}`
+  }
+}
+
 /** The object is bad, whichever way it shows. */
 export type BadMedia = UnreadableMedia | MediaTimeout | MediaResourceExceeded
 

@@ -80,14 +80,14 @@ export const readLocal = (
   )
 
 /** All of an object, in one request. For what is known to be small enough. */
-export const readWhole = Effect.fnUntraced(function* (
-  store: ObjectStore,
-  object: StoredObject
-): Effect.fn.Return<Uint8Array, StoreFailure, Scope.Scope> {
-  if (object.sizeBytes === 0) return new Uint8Array()
-  const local = yield* store.openLocal(object.key, { ifMatch: object.etag })
-  return yield* readRange(store, object, local === null ? null : local.fd, 0, object.sizeBytes)
-}, (effect) => Effect.scoped(effect))
+export const readWhole = Effect.fnUntraced(
+  function* (store: ObjectStore, object: StoredObject): Effect.fn.Return<Uint8Array, StoreFailure, Scope.Scope> {
+    if (object.sizeBytes === 0) return new Uint8Array()
+    const local = yield* store.openLocal(object.key, { ifMatch: object.etag })
+    return yield* readRange(store, object, local === null ? null : local.fd, 0, object.sizeBytes)
+  },
+  (effect) => Effect.scoped(effect)
+)
 
 /**
  * Opens one version of an object for small reads here and there, as a container's index wants them: the blocks around

@@ -53,7 +53,7 @@ const make = Effect.fnUntraced(function* (options: ProbeOptions) {
       limits: options.limitSeconds === undefined ? {} : { wallSeconds: options.limitSeconds },
       budgetBytes: ffprobeBytes
     })
-    const decoded = yield* Schema.decodeUnknownEffect(FfprobeOutput)(Buffer.from(output).toString("utf8")).pipe(
+    const decoded = yield* Schema.decodeEffect(FfprobeOutput)(Buffer.from(output).toString("utf8")).pipe(
       Effect.mapError(() => unreadable(noMedium))
     )
     return fromFfprobe(decoded) ?? (yield* unreadable("holds neither picture nor sound"))
@@ -100,9 +100,8 @@ const make = Effect.fnUntraced(function* (options: ProbeOptions) {
   return Probe.of({ probe })
 })
 
-export const layerNoDeps = (
-  options: ProbeOptions = {}
-): Layer.Layer<Probe, never, Ffmpeg.Ffmpeg | Demuxer.Demuxer> => Layer.effect(Probe, make(options))
+export const layerNoDeps = (options: ProbeOptions = {}): Layer.Layer<Probe, never, Ffmpeg.Ffmpeg | Demuxer.Demuxer> =>
+  Layer.effect(Probe, make(options))
 
 export const layer = (
   options: ProbeOptions & FfmpegOptions = {}

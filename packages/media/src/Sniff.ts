@@ -59,7 +59,7 @@ export const sniff = (head: Uint8Array): Sniffed => {
   if (text.startsWith("\x1a\x45\xdf\xa3")) return container("matroska")
   if (text.startsWith("fLaC")) return container("flac")
   // Ogg may hold pictures too (Theora, Daala), of which mediabunny tells nothing: those go to ffprobe.
-  if (text.startsWith("OggS")) return /theora|daala|BBCD|\x01video/.test(text) ? { type: "other" } : container("ogg")
+  if (text.startsWith("OggS")) return /theora|daala|BBCD|OVP80/.test(text) ? { type: "other" } : container("ogg")
   if (/^(RIFF|RIFX|RF64).{4}WAVE/s.test(text)) return container("wav")
   if (text.startsWith("ID3")) return container("mp3")
   if (head[0] === 0xff && ((head[1] ?? 0) & 0xf6) === 0xf0) return container("adts")

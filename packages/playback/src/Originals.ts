@@ -24,6 +24,8 @@ export interface Original {
     | null
 }
 
+const hasBody = (decision: ByteRanges.ContentDecision) => decision._tag === "Whole" || decision._tag === "Partial"
+
 export class Originals extends Context.Service<
   Originals,
   {
@@ -47,8 +49,6 @@ export class Originals extends Context.Service<
     Effect.gen(function* () {
       const items = yield* MediaItems
       const store = yield* SourceStore
-
-      const hasBody = (decision: ByteRanges.ContentDecision) => decision._tag === "Whole" || decision._tag === "Partial"
 
       const attempt = Effect.fnUntraced(function* (
         content: Effect.Success<ReturnType<typeof items.content>>,

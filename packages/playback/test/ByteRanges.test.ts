@@ -78,7 +78,7 @@ describe("preconditions", () => {
     ["takes the exact date in If-Range", { range: "bytes=0-1", ifRange: lastModified }, "Partial"],
     ["sends all for another date in If-Range", { range: "bytes=0-1", ifRange: before }, "Whole"]
   ] as const) {
-    it(name, () => {
+    it(`${name}`, () => {
       assert.strictEqual(decide(request)._tag, expected)
     })
   }

@@ -7,6 +7,8 @@ import {
   type InputAudioTrack,
   type InputFormat,
   type InputVideoTrack,
+  Logging,
+  LogLevel,
   MATROSKA,
   MP3,
   MP4,
@@ -19,6 +21,9 @@ import {
 import type { DemuxCover, DemuxKind, DemuxReport, DemuxTrack, ReadBytes } from "./DemuxMessages.ts"
 import { readMatroskaOutline } from "./MatroskaOutline.ts"
 import { type Outline, readMp4Outline } from "./Mp4Outline.ts"
+
+// What it has to say about a file is in its answer; standard error is for the log.
+Logging.level = LogLevel.Silent
 
 /** Never HLS, which mediabunny reads too and which names other files. */
 const formats: Readonly<Record<DemuxKind, Array<InputFormat>>> = {
@@ -76,11 +81,14 @@ const common = async (track: InputVideoTrack | InputAudioTrack, outline: Outline
   const language = await track.getLanguageCode()
   const disposition = await track.getDisposition()
   const codec = await track.getCodec()
+  const sampleEntry = await track.getInternalCodecId()
+  const codecString = await attempt(() => track.getCodecParameterString())
   const found = outline?.tracks.findIndex(({ id }) => id === track.id) ?? -1
   return {
     index: found >= 0 ? found : track.number - 1,
     codec,
-    codecString: await attempt(() => track.getCodecParameterString()),
+    // mediabunny says hev1 of all HEVC; Safari plays hvc1 only, and the sample entry says which one it is.
+    codecString: sampleEntry === "hvc1" ? (codecString?.replace(/^hev1/, "hvc1") ?? null) : codecString,
     description: await attempt(async () => toBytes((await track.getDecoderConfig())?.description)),
     language: language === "und" ? null : language,
     title: await track.getName(),
@@ -180,7 +188,7 @@ export const probe = async (read: ReadBytes, kind: DemuxKind, sizeBytes: number)
     container: containers[format.name] ?? format.name.toLowerCase(),
     durationSeconds: length,
     tracks,
-    tags,
+    tags: typeof outline?.title === "string" ? { title: outline.title, ...tags } : tags,
     hasCover,
     createdAtMillis: outline?.createdAtMillis ?? null,
     isPartial:

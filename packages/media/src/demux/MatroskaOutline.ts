@@ -17,6 +17,7 @@ const Id = {
   seekPosition: 0x53ac,
   info: 0x1549a966,
   dateUtc: 0x4461,
+  title: 0x7ba9,
   tracks: 0x1654ae6b,
   trackEntry: 0xae,
   trackNumber: 0xd7,
@@ -86,6 +87,7 @@ export const readMatroskaOutline = async (read: ReadBytes, sizeBytes: number): P
   const tracks: Array<Outline["tracks"][number]> = []
   let hasChapters = false
   let createdAtMillis: number | null = null
+  let title: string | null = null
   const seen = new Set<number>()
   const later: Array<number> = []
 
@@ -101,6 +103,9 @@ export const readMatroskaOutline = async (read: ReadBytes, sizeBytes: number): P
     } else if (element.id === Id.chapters) hasChapters = true
     else if (element.id === Id.info) {
       for await (const inner of children(element)) {
+        if (inner.id === Id.title) {
+          title = new TextDecoder().decode(await read(inner.bodyStart, Math.min(inner.end, inner.bodyStart + 4096)))
+        }
         if (inner.id !== Id.dateUtc || inner.end - inner.bodyStart !== 8) continue
         const bytes = await read(inner.bodyStart, inner.end)
         const nanoseconds = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigInt64(0)
@@ -133,5 +138,5 @@ export const readMatroskaOutline = async (read: ReadBytes, sizeBytes: number): P
     }
     break
   }
-  return { tracks, hasChapters, createdAtMillis }
+  return { tracks, hasChapters, createdAtMillis, title }
 }

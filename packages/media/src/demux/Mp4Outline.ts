@@ -12,6 +12,8 @@ export interface Outline {
   }>
   readonly hasChapters: boolean
   readonly createdAtMillis: number | null
+  /** Where mediabunny doesn't tell it. */
+  readonly title: string | null
 }
 
 interface Box {
@@ -40,6 +42,7 @@ const ascii = (bytes: Uint8Array, start: number): string => String.fromCharCode(
 /** Walks the boxes of ISO 14496-12 as far as the track headers. Refuses a file that has no index, or too many tracks. */
 export const readMp4Outline = async (read: ReadBytes, sizeBytes: number): Promise<Outline> => {
   let boxes = 0
+  let hasChapters = false
 
   const boxAt = async (position: number, limit: number): Promise<Box | null> => {
     if (++boxes > maxBoxes) throw new Refused("has too many boxes before its index")
@@ -78,28 +81,26 @@ export const readMp4Outline = async (read: ReadBytes, sizeBytes: number): Promis
     throw new Refused("is cut short: its index (moov) is missing")
   }
 
-  const track = async (trak: Box) => {
+  const track = async (trak: Box): Promise<Outline["tracks"][number]> => {
     let id = 0
     let handler = ""
-    let isChapterList = false
     for await (const box of children(trak)) {
       if (box.type === "tkhd") {
         const body = await read(box.bodyStart, box.bodyStart + 24)
         const at = body[0] === 1 ? 20 : 12
         if (body.length >= at + 4) id = new DataView(body.buffer, body.byteOffset).getUint32(at)
       } else if (box.type === "tref") {
-        for await (const reference of children(box)) isChapterList ||= reference.type === "chap"
+        for await (const reference of children(box)) hasChapters ||= reference.type === "chap"
       } else if (box.type === "mdia") {
         for await (const inner of children(box)) {
           if (inner.type === "hdlr") handler = ascii(await read(inner.bodyStart, inner.bodyStart + 12), 8)
         }
       }
     }
-    return { id, kind: handlers[handler] ?? ("data" as const), frameRate: null, isChapterList }
+    return { id, kind: handlers[handler] ?? "data", frameRate: null }
   }
 
-  const tracks: Array<Awaited<ReturnType<typeof track>>> = []
-  let hasChapters = false
+  const tracks: Array<Outline["tracks"][number]> = []
   let createdAtMillis: number | null = null
   for await (const box of children(await moov())) {
     if (box.type === "trak") {
@@ -115,9 +116,5 @@ export const readMp4Outline = async (read: ReadBytes, sizeBytes: number): Promis
       for await (const inner of children(box)) hasChapters ||= inner.type === "chpl"
     }
   }
-  return {
-    tracks: tracks.map(({ isChapterList: _, ...track }) => track),
-    hasChapters: hasChapters || tracks.some((track) => track.isChapterList),
-    createdAtMillis
-  }
+  return { tracks, hasChapters, createdAtMillis, title: null }
 }

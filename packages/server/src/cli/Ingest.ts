@@ -8,7 +8,7 @@ import * as LogLayer from "../layers/LogLayer.ts"
 import * as Migrations from "../Migrations.ts"
 
 const app = Layer.effectDiscard(Effect.logInfo("Ingest works")).pipe(
-  Layer.provide(IngestLayer.layer),
+  Layer.provide(IngestLayer.layer({ standsBy: true })),
   Layer.provide(Layer.effectDiscard(Migrations.requireCurrent)),
   Layer.provide(DatabaseLayer.found),
   Layer.provide(LogLayer.layer),

@@ -82,7 +82,7 @@ const keysReady = Layer.effectDiscard(
 const samplesReady = Layer.effectDiscard(FirstStart.samples).pipe(Layer.provide(MediaLayer.layer))
 
 const app = Layer.effectDiscard(announce).pipe(
-  Layer.provide(IngestLayer.layer),
+  Layer.provide(IngestLayer.layer({ standsBy: false })),
   Layer.provide(ApiLayer.layer({ shutdownTimeout: patience })),
   Layer.provide(samplesReady),
   Layer.provide(keysReady),

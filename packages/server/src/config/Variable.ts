@@ -98,18 +98,19 @@ export const list = variable((value) =>
     .filter((part) => part !== "")
 )
 
+const isNetwork = (part: string) => {
+  const [address = "", bits, ...rest] = part.split("/")
+  const version = isIP(address)
+  if (version === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+}
+
 /** Networks in CIDR notation (RFC 4632), or single addresses, by commas. */
 export const networks = variable((value) => {
   const parts = value
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "")
-  const isNetwork = (part: string) => {
-    const [address = "", bits, ...rest] = part.split("/")
-    const version = isIP(address)
-    if (version === 0 || rest.length > 0) return false
-    return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
-  }
   return parts.every(isNetwork) ? parts : new Rejected("networks such as 10.0.0.0/8 or fd00::/8, by commas")
 })
 

@@ -1,5 +1,5 @@
 import * as Http from "node:http"
-import type { Socket } from "node:net"
+import type { Duplex } from "node:stream"
 
 import * as SecureRandom from "effect/crypto/SecureRandom"
 
@@ -33,6 +33,7 @@ const clientErrors: Record<string, { readonly status: number; readonly title: st
     title: "The request took too long to arrive",
     type: "urn:joy:request-timeout"
   },
+  MISSING_HOST: { status: 400, title: "The request names no host", type: "urn:joy:invalid-request" },
   HPE_HEADER_OVERFLOW: {
     status: 431,
     title: "The request's headers are too large",
@@ -40,26 +41,50 @@ const clientErrors: Record<string, { readonly status: number; readonly title: st
   }
 }
 
-/** What can't even be parsed gets its problem document too (RFC 9457), written by hand: there is no request to answer. */
-const refuse = (error: NodeJS.ErrnoException, socket: Socket) => {
-  if (error.code === "ECONNRESET" || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const { status, title, type } = clientErrors[error.code ?? ""] ?? {
+const problemOf = (code: string | undefined) => {
+  const problem = clientErrors[code ?? ""] ?? {
     status: 400,
     title: "This is not an HTTP request",
     type: "urn:joy:invalid-request"
   }
-  const body = JSON.stringify({ type, title, status })
+  return { status: problem.status, body: JSON.stringify(problem) }
+}
+
+/** What can't even be parsed gets its problem document too (RFC 9457), written by hand: there is no request to answer. */
+const refuse = (error: NodeJS.ErrnoException, socket: Duplex) => {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { body, status } = problemOf(error.code)
   socket.end(
     `HTTP/1.1 ${status} ${Http.STATUS_CODES[status] ?? "Error"}\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
   )
 }
 
+/** RFC 9112, 3.2: a request of HTTP/1.1 names its host. Node would answer itself, without a problem document. */
+class Server extends Http.Server {
+  override emit(event: string, ...values: Array<unknown>): boolean {
+    const [request, response] = values
+    if (
+      event === "request" &&
+      request instanceof Http.IncomingMessage &&
+      response instanceof Http.ServerResponse &&
+      request.httpVersion === "1.1" &&
+      request.headers.host === undefined
+    ) {
+      const { body, status } = problemOf("MISSING_HOST")
+      response.writeHead(status, { "content-type": "application/problem+json", connection: "close" }).end(body)
+      return true
+    }
+    return super.emit(event, ...values)
+  }
+}
+
 export const make = (accessLog: AccessLog["Service"]) => (): Http.Server => {
-  const server = Http.createServer({
+  const server = new Server({
+    requireHostHeader: false,
     // 30 s to finish sending a request; the answer may take as long as it takes.
     requestTimeout: 30_000,
     headersTimeout: 15_000,

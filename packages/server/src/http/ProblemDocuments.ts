@@ -25,10 +25,13 @@ const problem = (value: HttpServerRespondable.Respondable) => Effect.orDie(HttpS
 
 const notFound = (request: HttpServerRequest.HttpServerRequest) => {
   const allowed = allowedMethods(request.url)
-  if (allowed.length === 0) return problem(new NotFound({}))
   const allow = allowed.join(", ")
-  return request.method === "OPTIONS"
-    ? Effect.succeed(HttpServerResponse.empty({ status: 204, headers: { allow } }))
+  if (request.method === "OPTIONS" && allowed.length > 0) {
+    return Effect.succeed(HttpServerResponse.empty({ status: 204, headers: { allow } }))
+  }
+  // A path may fit and still not be found: a part of it is longer than the router takes.
+  return allowed.length === 0 || allowed.includes(request.method)
+    ? problem(new NotFound({}))
     : Effect.map(problem(new MethodNotAllowed({})), HttpServerResponse.setHeader("allow", allow))
 }
 

@@ -1,0 +1,215 @@
+import { assert, layer } from "@effect/vitest"
+import { MediaItems } from "@joy/catalog/MediaItems"
+import { columns, type MediaDetailRow, toMediaItem, toMediaItemDetail } from "@joy/catalog/MediaRow"
+import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
+import { type MediaItemId, SessionId, UserId } from "@joy/domain/Ids"
+import { MediaItemDetail } from "@joy/domain/MediaItem"
+import type { Cursor } from "@joy/domain/Page"
+import { builtInRoles, expand } from "@joy/domain/Permission"
+import { Signer } from "@joy/domain/Signer"
+import * as TestDatabase from "@joy/testing/TestDatabase"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+
+/** Readable, and as easy to break as a real one. */
+const signer = Layer.succeed(Signer, {
+  sign: (purpose, text) => `${purpose}-${text.length}-${text.slice(-8)}`,
+  verify: (purpose, text, signature) => signature === `${purpose}-${text.length}-${text.slice(-8)}`
+})
+
+const services = MediaItems.layer.pipe(Layer.provide(signer), Layer.provideMerge(TestDatabase.layer))
+
+const uuid = () => SecureRandom.uuidV7Unsafe()
+
+const as = (role: keyof typeof builtInRoles | "nobody", userId: UserId = UserId.make(uuid())) =>
+  Effect.provideService(CurrentPrincipal, {
+    userId,
+    sessionId: SessionId.make(uuid()),
+    permissions: role === "nobody" ? new Set() : expand(builtInRoles[role])
+  })
+
+const addUser = Effect.fnUntraced(function* (name: string) {
+  const sql = yield* SqlClient.SqlClient
+  const id = UserId.make(uuid())
+  yield* sql`INSERT INTO users (id, username, username_key) VALUES (${id}, ${name}, ${name})`
+  return id
+})
+
+const addItem = Effect.fnUntraced(function* (item: {
+  readonly title: string
+  readonly owner?: UserId
+  readonly createdAt?: string
+  readonly seconds?: number | null
+  readonly tags?: ReadonlyArray<string>
+}) {
+  const sql = yield* SqlClient.SqlClient
+  const id = uuid() as MediaItemId
+  yield* sql`
+    INSERT INTO media_items
+      (id, type, title, tags, status, user_id, visibility, s3_key, etag, size_bytes, duration_seconds, created_at, width,
+       height, frame_rate, bitrate, captured_at, thumbnails, streams)
+    VALUES
+      (${id}, 'video', ${item.title}, ${[...(item.tags ?? [])]}, 'ready', ${item.owner ?? null},
+       ${item.owner === undefined ? "shared" : "private"}, ${`${id}.mp4`}, 'tag', 5000000000, ${item.seconds ?? null},
+       ${item.createdAt ?? "2026-01-02T03:04:05.678901Z"}::timestamptz, 1920, 1080, 23.976, 4000000,
+       '2025-12-31T23:59:59.5Z'::timestamptz, '[{"width":320,"height":180}]'::jsonb, '[{"type":"video"}]'::jsonb)`
+  return id
+})
+
+layer(services)("what may be seen", (it) => {
+  it.effect("keeps somebody's private item from everybody else, as if it were not there", () =>
+    Effect.gen(function* () {
+      const items = yield* MediaItems
+      const owner = yield* addUser("ada")
+      const secret = yield* addItem({ title: "secret", owner })
+      const open = yield* addItem({ title: "open" })
+      const seen = (role: Parameters<typeof as>[0], user?: UserId) =>
+        items.list({}).pipe(
+          Effect.map(({ items }) => items.map(({ id }) => id)),
+          as(role, user)
+        )
+
+      assert.sameMembers(yield* seen("viewer", owner), [secret, open])
+      assert.sameMembers(yield* seen("viewer"), [open])
+      assert.sameMembers(yield* seen("curator"), [secret, open])
+      const read = yield* items.byId(secret).pipe(as("viewer"), Effect.flip)
+      assert.strictEqual(read._tag, "MediaItemNotFound")
+      const opened = yield* items.content(secret).pipe(as("viewer"), Effect.flip)
+      assert.strictEqual(opened._tag, "MediaItemNotFound")
+      assert.strictEqual((yield* items.byId(secret).pipe(as("viewer", owner))).title, "secret")
+    })
+  )
+
+  it.effect("shows the key to the owner and to curators alone", () =>
+    Effect.gen(function* () {
+      const items = yield* MediaItems
+      const id = yield* addItem({ title: "keyed" })
+      assert.strictEqual((yield* items.byId(id).pipe(as("viewer"))).s3Key, null)
+      assert.strictEqual((yield* items.byId(id).pipe(as("curator"))).s3Key, `${id}.mp4`)
+    })
+  )
+
+  it.effect("refuses who has no permission at all", () =>
+    Effect.gen(function* () {
+      const items = yield* MediaItems
+      assert.strictEqual((yield* items.list({}).pipe(as("nobody"), Effect.flip))._tag, "Forbidden")
+      assert.strictEqual((yield* items.failures({}).pipe(as("viewer"), Effect.flip))._tag, "Forbidden")
+    })
+  )
+
+  it.effect("gives thumbnails to who holds a URL signed for the item as it is now", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const items = yield* MediaItems
+      const id = yield* addItem({ title: "with a picture" })
+      const { thumbnails } = yield* items.byId(id).pipe(as("viewer"))
+      const url = new URL(thumbnails[0]?.url ?? "", "http://joy.test")
+      const viewer = {
+        _tag: "Signature" as const,
+        exp: Number(url.searchParams.get("exp")),
+        sig: url.searchParams.get("sig") ?? ""
+      }
+      assert.deepStrictEqual((yield* items.thumbnails(id, viewer)).sizes, [{ width: 320, height: 180 }])
+      const wrong = yield* items.thumbnails(id, { ...viewer, exp: viewer.exp + 3600 }).pipe(Effect.flip)
+      assert.strictEqual(wrong._tag, "Unauthenticated")
+      const old = yield* items.thumbnails(id, { ...viewer, exp: 1 }).pipe(Effect.flip)
+      assert.strictEqual(old._tag, "Unauthenticated")
+
+      const owner = yield* addUser("grace")
+      yield* sql`UPDATE media_items SET visibility = 'private', user_id = ${owner} WHERE id = ${id}`
+      assert.strictEqual((yield* items.thumbnails(id, viewer).pipe(Effect.flip))._tag, "Unauthenticated")
+    })
+  )
+})
+
+layer(services)("pages", (it) => {
+  it.effect("go through every item once, for every sort, where values are equal or absent", () =>
+    Effect.gen(function* () {
+      const items = yield* MediaItems
+      const expected: Array<MediaItemId> = []
+      for (let at = 0; at < 23; at++) {
+        expected.push(
+          yield* addItem({
+            // Five share each title; the microseconds differ by one.
+            title: `title ${Math.floor(at / 5)}`,
+            createdAt: `2026-01-02T03:04:05.00000${Math.floor(at / 4)}Z`,
+            seconds: at % 3 === 0 ? null : Math.floor(at / 6)
+          })
+        )
+      }
+      for (const sort of ["-createdAt", "createdAt", "title", "-durationSeconds"] as const) {
+        const seen: Array<MediaItemId> = []
+        let cursor: Cursor | null = null
+        do {
+          const page: Effect.Success<ReturnType<typeof items.list>> = yield* items
+            .list({ sort, limit: 4, ...(cursor === null ? {} : { cursor }) })
+            .pipe(as("viewer"))
+          seen.push(...page.items.map(({ id }) => id))
+          cursor = page.nextCursor
+        } while (cursor !== null)
+        assert.strictEqual(seen.length, expected.length, sort)
+        assert.sameMembers(seen, expected, sort)
+      }
+    })
+  )
+
+  it.effect("refuse a cursor of another sort, and one that was changed", () =>
+    Effect.gen(function* () {
+      const items = yield* MediaItems
+      const { nextCursor } = yield* items.list({ limit: 1, sort: "title" }).pipe(as("viewer"))
+      assert.isNotNull(nextCursor)
+      if (nextCursor === null) return
+      const other = yield* items.list({ sort: "createdAt", cursor: nextCursor }).pipe(as("viewer"), Effect.flip)
+      assert.strictEqual(other._tag, "InvalidRequest")
+      const changed = `x${nextCursor}` as Cursor
+      const error = yield* items.list({ sort: "title", cursor: changed }).pipe(as("viewer"), Effect.flip)
+      assert.strictEqual(error._tag, "InvalidRequest")
+    })
+  )
+
+  it.effect("narrow by type, tag, owner and words", () =>
+    Effect.gen(function* () {
+      const items = yield* MediaItems
+      const owner = yield* addUser("lin")
+      const tagged = yield* addItem({ title: "The 100% Solution_A", tags: ["noir", "1940s"] })
+      const mine = yield* addItem({ title: "mine", owner })
+      const ids = (query: Parameters<typeof items.list>[0]) =>
+        items.list(query).pipe(
+          Effect.map(({ items }) => items.map(({ id }) => id)),
+          as("viewer", owner)
+        )
+      assert.deepStrictEqual(yield* ids({ tag: "noir" }), [tagged])
+      assert.deepStrictEqual(yield* ids({ owner: "me" }), [mine])
+      assert.deepStrictEqual(yield* ids({ type: "audio" }), [])
+      // What LIKE takes for wildcards is text here.
+      assert.deepStrictEqual(yield* ids({ q: "100% solution_" }), [tagged])
+      assert.deepStrictEqual(yield* ids({ q: "1_0%" }), [])
+      assert.deepStrictEqual(yield* ids({ q: "noir" }), [tagged])
+    })
+  )
+})
+
+layer(services)("the row of the hot read", (it) => {
+  it.effect("is what the contract says, without being decoded", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const id = yield* addItem({ title: "typed", seconds: 1.5 })
+      const [row] = yield* sql<MediaDetailRow>`
+        SELECT ${columns(sql)}, streams, chapters FROM media_items WHERE id = ${id}`
+      assert.isDefined(row)
+      if (row === undefined) return
+      const item = toMediaItemDetail(
+        row,
+        toMediaItem(row, true, (width) => `/${width}`),
+        "video/mp4"
+      )
+      assert.deepStrictEqual(yield* Schema.decodeUnknownEffect(Schema.toType(MediaItemDetail))(item), item)
+      assert.strictEqual(item.createdAt, "2026-01-02T03:04:05.678901Z")
+      assert.strictEqual(item.sizeBytes, 5_000_000_000)
+      assert.doesNotThrow(() => JSON.stringify(item))
+    })
+  )
+})

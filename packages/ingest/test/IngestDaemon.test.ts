@@ -1,0 +1,305 @@
+import { spawn } from "node:child_process"
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+
+import { assert, it } from "@effect/vitest"
+import { describeWith } from "@joy/testing/Needs"
+import { TestDatabase } from "@joy/testing/TestDatabase"
+import * as TestMedia from "@joy/testing/TestMedia"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import * as SqlClient from "effect/sql/SqlClient"
+
+import { Maintenance } from "../src/Maintenance.ts"
+import { ScanJournal } from "../src/ScanJournal.ts"
+import * as RealDaemon from "./RealDaemon.ts"
+import { ground, items, Library, statuses, until, work } from "./World.ts"
+
+const world = Layer.merge(ScanJournal.layer, Maintenance.layer).pipe(Layer.provideMerge(ground()))
+
+const options = Effect.fnUntraced(function* (
+  more: Partial<RealDaemon.DaemonOptions> = {}
+): Effect.fn.Return<RealDaemon.DaemonOptions, never, Library | TestDatabase> {
+  const { derivedRoot, root } = yield* Library
+  const { url } = yield* TestDatabase
+  return { databaseUrl: Redacted.value(url), root, derivedRoot, intervalMillis: 500, ...more }
+})
+
+const copyInto = (root: string, key: string, from: string) => {
+  mkdirSync(dirname(join(root, key)), { recursive: true })
+  copyFileSync(from, join(root, key))
+}
+
+const settled = (found: Record<string, string>) =>
+  Object.values(found).every((status) => status === "ready" || status === "failed")
+
+/** A daemon in a process of its own; `kill` is `kill -9`. */
+const daemonProcess = Effect.fnUntraced(function* (daemon: RealDaemon.DaemonOptions) {
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(process.execPath, [join(import.meta.dirname, "daemonProcess.ts"), JSON.stringify(daemon)], {
+        stdio: ["ignore", "pipe", "pipe"]
+      })
+    ),
+    (child) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+  let output = ""
+  child.stdout.on("data", (chunk) => (output += chunk))
+  child.stderr.on("data", (chunk) => (output += chunk))
+  const exited = Effect.callback<void>((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) resume(Effect.void)
+    else child.once("exit", () => resume(Effect.void))
+  })
+  return {
+    kill: Effect.andThen(
+      Effect.sync(() => child.kill("SIGKILL")),
+      exited
+    ),
+    exited,
+    output: Effect.sync(() => output)
+  }
+})
+
+describeWith(["ffmpeg"], "The ingest daemon", () => {
+  it.live("makes a folder of real media ready; bad files fail alone and say why", () =>
+    Effect.gen(function* () {
+      const { derivedRoot, root } = yield* Library
+      const video = yield* TestMedia.video()
+      copyInto(root, "video.mp4", video)
+      copyInto(root, "matroska.mkv", yield* TestMedia.video({ container: "mkv" }))
+      copyInto(root, "song.mp3", yield* TestMedia.audio())
+      copyInto(root, "picture.jpg", yield* TestMedia.image())
+      writeFileSync(join(root, "empty.mp4"), "")
+      writeFileSync(join(root, "text.mp4"), "this is no video\n".repeat(500))
+      writeFileSync(join(root, "cut.mp4"), readFileSync(video).subarray(0, 5000))
+      yield* Effect.gen(function* () {
+        const end = yield* until(statuses, (found) => Object.keys(found).length === 7 && settled(found), "40 seconds")
+        assert.deepStrictEqual(end, {
+          "cut.mp4": "failed",
+          "empty.mp4": "failed",
+          "matroska.mkv": "ready",
+          "picture.jpg": "ready",
+          "song.mp3": "ready",
+          "text.mp4": "failed",
+          "video.mp4": "ready"
+        })
+        const all = yield* items
+        for (const item of all.filter(({ status }) => status === "failed")) {
+          assert.isNotEmpty(item.failureMessage, item.s3Key)
+          assert.strictEqual(item.failureStep, "probe", item.s3Key)
+          assert.strictEqual(item.failureAttempts, 1, item.s3Key)
+        }
+        const ready = all.find(({ s3Key }) => s3Key === "video.mp4")
+        assert.isDefined(ready)
+        assert.deepInclude(ready, { type: "video" })
+        assert.approximately(ready.durationSeconds ?? 0, 2, 0.2)
+        assert.deepStrictEqual(ready.thumbnails, [{ width: 320, height: 180 }])
+        const webp = readFileSync(join(derivedRoot, `${ready.id}/${encodeURIComponent(ready.etag)}/thumbnail-320.webp`))
+        assert.strictEqual(webp.subarray(8, 12).toString(), "WEBP")
+        yield* until(work, (left) => left.length === 0)
+
+        const sql = yield* SqlClient.SqlClient
+        const maintenance = yield* Maintenance
+        const messages = Effect.map(
+          sql`SELECT 1 FROM cluster_messages UNION ALL SELECT 1 FROM cluster_replies`,
+          (all) => all.length
+        )
+        const before = yield* messages
+        assert.isAbove(before, 0)
+        yield* maintenance.frequent
+        assert.strictEqual(yield* messages, before, "what is young may still be asked for")
+        const clock = yield* Clock.Clock
+        const later: Clock.Clock = {
+          currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + 3_600_000),
+          currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + 3_600_000,
+          currentTimeNanos: clock.currentTimeNanos,
+          currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+          monotonicTimeNanos: clock.monotonicTimeNanos,
+          monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+          sleep: (duration) => clock.sleep(duration)
+        }
+        yield* Effect.provideService(maintenance.frequent, Clock.Clock, later)
+        assert.strictEqual(yield* messages, 0)
+        yield* maintenance.hourly
+      }).pipe(Effect.provide(RealDaemon.layer(yield* options())))
+    }).pipe(Effect.provide(world))
+  )
+
+  it.live("picks up new, replaced, moved and removed files, and scans that another process asks for", () =>
+    Effect.gen(function* () {
+      const library = yield* Library
+      const journal = yield* ScanJournal
+      const video = readFileSync(yield* TestMedia.video())
+      const other = readFileSync(yield* TestMedia.video({ seconds: 1 }))
+      const scanNow = Effect.gen(function* () {
+        const id = yield* journal.begin({ acceptMissing: false, requested: true })
+        yield* until(journal.byId(id), (scan) => scan?.status === "finished")
+      })
+      yield* Effect.gen(function* () {
+        library.put("a.mp4", video)
+        yield* scanNow
+        yield* until(statuses, (found) => found["a.mp4"] === "ready")
+        const [before] = yield* items
+        assert.isDefined(before)
+        library.put("a.mp4", other)
+        yield* scanNow
+        const [after] = yield* until(items, ([item]) => item?.status === "ready" && item.etag !== before.etag)
+        assert.strictEqual(after?.id, before.id)
+        assert.approximately(after?.durationSeconds ?? 0, 1, 0.2)
+        library.move("a.mp4", "deep/down/b.mp4")
+        yield* scanNow
+        const [moved] = yield* until(items, ([item]) => item?.s3Key === "deep/down/b.mp4")
+        assert.deepInclude(moved, { id: before.id, status: "ready", title: "b" })
+        library.remove("deep")
+        yield* scanNow
+        yield* until(statuses, (found) => found["deep/down/b.mp4"] === "missing")
+      }).pipe(Effect.provide(RealDaemon.layer(yield* options({ intervalMillis: 3_600_000 }))))
+    }).pipe(Effect.provide(world))
+  )
+
+  it.live("loses nothing and does nothing twice when it is killed over and over", () =>
+    Effect.gen(function* () {
+      const { root } = yield* Library
+      const sql = yield* SqlClient.SqlClient
+      const image = readFileSync(yield* TestMedia.image())
+      const count = 60
+      for (let i = 0; i < count; i++) writeFileSync(join(root, `${i}.jpg`), Buffer.concat([image, Buffer.from(`${i}`)]))
+      const ready = Effect.map(statuses, (found) => Object.values(found).filter((status) => status === "ready").length)
+      const daemon = yield* options({ intervalMillis: 200 })
+      for (let life = 1; life <= 3; life++) {
+        const process = yield* daemonProcess(daemon)
+        yield* until(ready, (found) => found >= life * 12, "60 seconds")
+        yield* process.kill
+      }
+      yield* daemonProcess(daemon)
+      yield* until(ready, (found) => found === count, "60 seconds")
+      yield* until(work, (left) => left.length === 0)
+      const events = yield* sql<{ count: number }>`
+        SELECT count(*)::int AS count FROM events WHERE name = 'media.ready' GROUP BY data ->> 'mediaId'`
+      assert.strictEqual(events.length, count)
+      assert.deepStrictEqual([...new Set(events.map(({ count }) => count))], [1])
+    }).pipe(Effect.scoped, Effect.provide(world))
+  )
+
+  it.live("refuses to work beside another one, and takes over when that is gone", () =>
+    Effect.gen(function* () {
+      const { root } = yield* Library
+      copyInto(root, "a.jpg", yield* TestMedia.image())
+      const first = yield* daemonProcess(yield* options())
+      yield* until(statuses, (found) => found["a.jpg"] === "ready", "60 seconds")
+      const second = yield* Effect.flip(
+        Effect.scoped(Layer.build(RealDaemon.layer(yield* options({ takeoverMillis: 500 }))))
+      )
+      assert.strictEqual(second._tag, "IngestAlreadyRunning")
+      assert.include(second.message, "Another joy up or joy ingest works on this database")
+
+      yield* first.kill
+      copyInto(root, "b.jpg", yield* TestMedia.image())
+      yield* until(statuses, (found) => found["b.jpg"] === "ready", "60 seconds").pipe(
+        Effect.provide(RealDaemon.layer(yield* options()))
+      )
+    }).pipe(Effect.scoped, Effect.provide(world))
+  )
+
+  it.live("has a large file ready within three seconds of its being renamed into the folder", () =>
+    Effect.gen(function* () {
+      const { root } = yield* Library
+      const filler = Buffer.alloc(20_000_000)
+      // A box that players skip (ISO/IEC 14496-12, 8.1.2) makes a small video a large file.
+      filler.writeUInt32BE(filler.length)
+      filler.write("free", 4)
+      const large = Buffer.concat([
+        readFileSync(yield* TestMedia.video({ seconds: 4, width: 1280, height: 720 })),
+        filler
+      ])
+      yield* Effect.gen(function* () {
+        copyInto(root, "first.jpg", yield* TestMedia.image())
+        yield* until(statuses, (found) => found["first.jpg"] === "ready")
+        for (const name of ["one.mp4", "two.mp4"]) {
+          writeFileSync(join(root, `${name}.part`), large)
+          renameSync(join(root, `${name}.part`), join(root, name))
+          const begun = performance.now()
+          yield* until(statuses, (found) => found[name] === "ready")
+          const took = performance.now() - begun
+          yield* Effect.logInfo(`${name} took ${Math.round(took)} ms`)
+          assert.isBelow(took, 3000)
+        }
+      }).pipe(Effect.provide(RealDaemon.layer(yield* options({ intervalMillis: 1000 }))))
+    }).pipe(Effect.provide(world))
+  )
+
+  it.live("looks soon again at a file that is being written, and takes it when it is whole", () =>
+    Effect.gen(function* () {
+      const { root } = yield* Library
+      const sql = yield* SqlClient.SqlClient
+      const video = readFileSync(yield* TestMedia.video({ seconds: 4 }))
+      copyInto(root, "first.jpg", yield* TestMedia.image())
+      yield* Effect.gen(function* () {
+        yield* until(statuses, (found) => found["first.jpg"] === "ready")
+        const id = yield* Effect.flatMap(ScanJournal, (journal) =>
+          Effect.tap(journal.begin({ acceptMissing: false, requested: true }), () =>
+            Effect.sync(() => writeFileSync(join(root, "growing.mp4"), ""))
+          )
+        )
+        assert.isNotEmpty(id)
+        const pieces = 15
+        for (let piece = 0; piece < pieces; piece++) {
+          const [from, to] = [piece, piece + 1].map((part) => Math.floor((video.length * part) / pieces))
+          appendFileSync(join(root, "growing.mp4"), video.subarray(from, to))
+          yield* Effect.sleep("100 millis")
+          assert.notProperty(yield* statuses, "growing.mp4")
+        }
+        yield* until(statuses, (found) => found["growing.mp4"] === "ready", "5 seconds")
+        assert.strictEqual((yield* sql`SELECT 1 FROM events WHERE name = 'media.failed'`).length, 0)
+      }).pipe(Effect.provide(RealDaemon.layer(yield* options({ intervalMillis: 3_600_000 }))))
+    }).pipe(Effect.provide(world))
+  )
+
+  it.live("goes on when the database has thrown it out", () =>
+    Effect.gen(function* () {
+      const { root } = yield* Library
+      const sql = yield* SqlClient.SqlClient
+      const image = readFileSync(yield* TestMedia.image())
+      const put = (name: string) => writeFileSync(join(root, name), Buffer.concat([image, Buffer.from(name)]))
+      const ready = Effect.map(statuses, (found) => Object.values(found).filter((status) => status === "ready").length)
+      yield* Effect.gen(function* () {
+        for (let i = 0; i < 30; i++) put(`${i}.jpg`)
+        for (const reached of [5, 15]) {
+          yield* until(ready, (found) => found >= reached, "40 seconds")
+          yield* sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name = ${RealDaemon.applicationName}`
+        }
+        yield* until(ready, (found) => found === 30, "60 seconds")
+        put("later.jpg")
+        yield* until(ready, (found) => found === 31, "60 seconds")
+        yield* until(work, (left) => left.length === 0)
+        const locks = yield* sql`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database =
+          (SELECT oid FROM pg_database WHERE datname = current_database())`
+        assert.strictEqual(locks.length, 1)
+      }).pipe(Effect.provide(RealDaemon.layer(yield* options({ intervalMillis: 300 }))))
+    }).pipe(Effect.provide(world))
+  )
+
+  it.live("stops at once in the middle of its work, and leaves what it was doing to the next one", () =>
+    Effect.gen(function* () {
+      const { root } = yield* Library
+      const image = readFileSync(yield* TestMedia.image({ width: 4000, height: 3000 }))
+      for (let i = 0; i < 20; i++) writeFileSync(join(root, `${i}.jpg`), Buffer.concat([image, Buffer.from(`${i}`)]))
+      const ready = Effect.map(statuses, (found) => Object.values(found).filter((status) => status === "ready").length)
+      const scope = yield* Scope.make()
+      yield* Layer.buildWithScope(RealDaemon.layer(yield* options()), scope)
+      yield* until(ready, (found) => found > 2, "40 seconds")
+      const begun = performance.now()
+      yield* Scope.close(scope, Exit.void)
+      assert.isBelow(performance.now() - begun, 5000)
+      assert.isBelow(yield* ready, 20)
+      yield* until(ready, (found) => found === 20, "60 seconds").pipe(
+        Effect.provide(RealDaemon.layer(yield* options()))
+      )
+    }).pipe(Effect.provide(world))
+  )
+})

@@ -1,0 +1,56 @@
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { ItemIngest } from "@joy/catalog/ItemIngest"
+import * as Demuxer from "@joy/media/Demuxer"
+import * as Ffmpeg from "@joy/media/Ffmpeg"
+import * as Probe from "@joy/media/Probe"
+import * as Thumbnails from "@joy/media/Thumbnails"
+import * as Database from "@joy/server/Database"
+import * as FolderStore from "@joy/storage/FolderStore"
+import * as Duration from "effect/Duration"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+
+import { IngestConfig } from "../src/IngestConfig.ts"
+import * as IngestDaemon from "../src/IngestDaemon.ts"
+import * as TestEvents from "./TestEvents.ts"
+
+/** By which its connections are told from those of the test. */
+export const applicationName = "joy ingest daemon"
+
+export interface DaemonOptions {
+  readonly databaseUrl: string
+  readonly root: string
+  readonly derivedRoot: string
+  readonly intervalMillis: number
+  readonly concurrency?: number
+  readonly takeoverMillis?: number
+}
+
+const media = Layer.mergeAll(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(
+  Layer.provide([Ffmpeg.layer(), Demuxer.layer()]),
+  Layer.provide(NodeServices.layer)
+)
+
+/** The daemon as it is in production: the cluster's engine, ffmpeg, folders. */
+export const layer = (options: DaemonOptions) =>
+  Layer.fresh(IngestDaemon.layer).pipe(
+    Layer.provide(Layer.fresh(ItemIngest.layer)),
+    Layer.provide([
+      media,
+      FolderStore.layerSource(options.root),
+      FolderStore.layerDerived(options.derivedRoot),
+      Layer.fresh(TestEvents.layer),
+      NodeCrypto.layer,
+      IngestConfig.layer({
+        interval: Duration.millis(options.intervalMillis),
+        concurrency: options.concurrency ?? 2,
+        takeover: Duration.millis(options.takeoverMillis ?? 5000)
+      })
+    ]),
+    Layer.provide(
+      Layer.fresh(
+        Database.layerFromUrl({ url: Redacted.make(options.databaseUrl), maxConnections: 8, applicationName })
+      )
+    )
+  )

@@ -1,0 +1,23 @@
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+
+import * as Demuxer from "./Demuxer.ts"
+import * as Ffmpeg from "./Ffmpeg.ts"
+import type { FfmpegOptions } from "./FfmpegTools.ts"
+import * as LoopbackReader from "./LoopbackReader.ts"
+import * as Probe from "./Probe.ts"
+import * as Thumbnails from "./Thumbnails.ts"
+
+/** All services of this package over one loopback listener, one look for the tools and one set of threads. */
+export const layer = (
+  options: FfmpegOptions = {}
+): Layer.Layer<
+  Probe.Probe | Thumbnails.Thumbnails | Ffmpeg.Ffmpeg | Demuxer.Demuxer,
+  never,
+  ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem
+> =>
+  Layer.merge(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(
+    Layer.provideMerge(Layer.merge(Ffmpeg.layerNoDeps(options), Demuxer.layer())),
+    Layer.provide(LoopbackReader.layer)
+  )

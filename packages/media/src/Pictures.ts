@@ -1,0 +1,108 @@
+import * as Effect from "effect/Effect"
+import sharp, { type Sharp } from "sharp"
+import { rgbaToThumbHash } from "thumbhash"
+
+import { withSharp } from "./Images.ts"
+import { UnreadableMedia } from "./MediaError.ts"
+
+/** Pixels in memory: red, green, blue and, with four channels, alpha; not premultiplied. At most 1280 wide. */
+export interface Picture {
+  readonly pixels: Uint8Array
+  readonly width: number
+  readonly height: number
+  readonly channels: 3 | 4
+}
+
+export interface ThumbnailImage {
+  /** Pixels. */
+  readonly width: number
+  readonly height: number
+  readonly format: "webp" | "jpeg"
+  readonly bytes: Uint8Array
+}
+
+export interface Thumbnails {
+  /** Every width in both formats. Never wider than the source: of a narrow one there are fewer. */
+  readonly images: ReadonlyArray<ThumbnailImage>
+  /** Base64; a picture of about 25 bytes to show while the thumbnail loads. */
+  readonly thumbhash: string | null
+}
+
+export const thumbnailWidths: ReadonlyArray<number> = [320, 640, 1280]
+const widest = 1280
+
+export const pictureOfPixels = (
+  pixels: Uint8Array,
+  size: { readonly width: number; readonly height: number }
+): Picture => ({ pixels, ...size, channels: 3 })
+
+/** Decodes an image, turned as its EXIF says, no larger than the largest thumbnail. */
+export const pictureOfImage = Effect.fnUntraced(function* (
+  step: string,
+  bytes: Uint8Array
+): Effect.fn.Return<Picture, UnreadableMedia> {
+  const { data, info } = yield* withSharp(step, bytes, (image) =>
+    image
+      .autoOrient()
+      .resize({ width: widest, withoutEnlargement: true })
+      .toColourspace("srgb")
+      .raw({ depth: "uchar" })
+      .toBuffer({ resolveWithObject: true })
+  )
+  if (info.channels !== 3 && info.channels !== 4) {
+    return yield* new UnreadableMedia({ step, reason: `is a picture of ${info.channels} channels` })
+  }
+  return { pixels: data, width: info.width, height: info.height, channels: info.channels }
+})
+
+const open = ({ pixels, width, height, channels }: Picture): Sharp =>
+  sharp(pixels, { raw: { width, height, channels } })
+
+const attempt = <A>(step: string, use: () => Promise<A>): Effect.Effect<A, UnreadableMedia> =>
+  Effect.tryPromise({
+    try: use,
+    catch: (error) =>
+      new UnreadableMedia({
+        step,
+        reason: `gives a picture that can't be written: ${error instanceof Error ? error.message : "no reason given"}`
+      })
+  })
+
+/** How much the brightness differs over the picture: the standard deviation, 0 (one colour) to 127. */
+export const contrast = (step: string, picture: Picture): Effect.Effect<number, UnreadableMedia> =>
+  attempt(step, async () => {
+    const small = await open(picture).resize({ width: 64, height: 64, fit: "fill" }).greyscale().toBuffer()
+    const mean = small.reduce((sum, value) => sum + value, 0) / small.length
+    return Math.sqrt(small.reduce((sum, value) => sum + (value - mean) ** 2, 0) / small.length)
+  })
+
+const thumbhash = async (picture: Picture): Promise<string> => {
+  const { data, info } = await open(picture)
+    .resize({ width: 100, height: 100, fit: "inside", withoutEnlargement: true })
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+  return Buffer.from(rgbaToThumbHash(info.width, info.height, data)).toString("base64")
+}
+
+const encode = async (picture: Picture, width: number, format: "webp" | "jpeg"): Promise<ThumbnailImage> => {
+  const image = open(picture).resize({ width })
+  const { data, info } = await (
+    format === "webp"
+      ? image.webp({ quality: 78 })
+      : // JPEG has no transparency: white behind it, as on paper.
+        image.flatten({ background: "white" }).jpeg({ quality: 80, progressive: true })
+  ).toBuffer({ resolveWithObject: true })
+  return { width: info.width, height: info.height, format, bytes: data }
+}
+
+/** All sizes and formats of a picture, one after the other: what runs side by side is decided by who calls. */
+export const render = (step: string, picture: Picture): Effect.Effect<Thumbnails, UnreadableMedia> =>
+  attempt(step, async () => {
+    const widths = new Set(thumbnailWidths.map((width) => Math.min(width, picture.width)))
+    const images: Array<ThumbnailImage> = []
+    for (const width of widths) {
+      images.push(await encode(picture, width, "webp"), await encode(picture, width, "jpeg"))
+    }
+    return { images, thumbhash: await thumbhash(picture) }
+  })

@@ -1,0 +1,158 @@
+import { execFileSync, spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+
+import { ObjectKey, type StoredObject } from "@joy/domain/StoredObject"
+import * as FolderStore from "@joy/storage/FolderStore"
+import type { ObjectStore } from "@joy/storage/ObjectStore"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import sharp, { type Sharp } from "sharp"
+
+/** Without ffmpeg nothing can be made to be read. */
+export const hasFfmpeg =
+  spawnSync("ffmpeg", ["-version"]).status === 0 && spawnSync("ffprobe", ["-version"]).status === 0
+
+if (!hasFfmpeg && process.env["JOY_TEST_NO_SKIP"] === "1") throw new Error("ffmpeg is not installed")
+
+/** Goes into the name of every suite that needs it, so that a run says what it left out and why. */
+export const needsFfmpeg = hasFfmpeg ? "" : " (skipped: ffmpeg is not installed)"
+
+/** A folder of media, each made when it is first asked for, all gone afterwards. */
+export class Library extends Context.Service<
+  Library,
+  {
+    readonly folder: string
+    readonly store: ObjectStore
+    readonly object: (name: string) => Effect.Effect<StoredObject>
+  }
+>()("@joy/media/test/Library") {}
+
+const video = "-f lavfi -i testsrc2=size=320x180:rate=25:duration=2"
+const sound = "-f lavfi -i sine=frequency=440:sample_rate=44100:duration=2"
+const x264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p"
+
+/** Name and arguments; an input that is itself a name here is made first. */
+const commands: ReadonlyMap<string, string> = new Map([
+  [
+    "h264.mp4",
+    `${video} ${sound} ${x264} -c:a aac -shortest -movflags +faststart -metadata title=Title -metadata creation_time=2024-05-06T07:08:09Z`
+  ],
+  ["end.mp4", `-f lavfi -i testsrc2=size=320x180:rate=30000/1001:duration=2 ${sound} ${x264} -c:a aac -shortest`],
+  ["end.mov", "-i end.mp4 -c copy -f mov"],
+  ["fragmented.mp4", "-i h264.mp4 -c copy -movflags +frag_keyframe+empty_moov"],
+  ["h264.mkv", "-i h264.mp4 -c copy"],
+  ["ten.mkv", `${video} -c:v libx264 -preset ultrafast -pix_fmt yuv420p10le`],
+  [
+    "hevc.mp4",
+    `${video} ${sound} -c:v libx265 -preset ultrafast -x265-params log-level=none -tag:v hvc1 -c:a aac -shortest`
+  ],
+  ["vp9.webm", `${video} ${sound} -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus -shortest`],
+  ["av1.mp4", "-f lavfi -i testsrc2=size=320x180:rate=25:duration=0.4 -c:v libaom-av1 -cpu-used 8 -usage realtime"],
+  ["rotated.mp4", "-i h264.mp4 -c copy -metadata:s:v rotate=90"],
+  ["anamorphic.mp4", `${video} -vf setsar=4/3 ${x264}`],
+  ["h264.avi", `${video} ${sound} -c:v mpeg4 -c:a libmp3lame -shortest`],
+  ["h264.ts", "-i h264.mp4 -c copy"],
+  ["wmv2.wmv", `${video} ${sound} -c:v wmv2 -c:a wmav2 -shortest`],
+  ["mpeg4.mp4", `${video} -c:v mpeg4`],
+  ["single.mp4", `-f lavfi -i testsrc2=size=320x180:rate=25:duration=0.04 ${x264}`],
+  ["tenth.mp4", `-f lavfi -i testsrc2=size=320x180:rate=30:duration=0.1 ${x264}`],
+  ["wide.mp4", `-f lavfi -i testsrc2=size=1440x810:rate=5:duration=1 ${x264}`],
+  [
+    "black.mp4",
+    `-f lavfi -i color=black:size=320x180:rate=25:duration=1 ${video} -filter_complex [0][1]concat ${x264}`
+  ],
+  [
+    "mp3.mp3",
+    `${sound} -c:a libmp3lame -metadata title=Song -metadata artist=Band -metadata album=Disk -metadata track=3`
+  ],
+  ["cover.png", "-f lavfi -i testsrc2=size=600x600:rate=1 -frames:v 1"],
+  ["cover.mp3", "-i mp3.mp3 -i cover.png -map 0 -map 1 -c copy -disposition:v attached_pic"],
+  ["aac.m4a", `${sound} -c:a aac -metadata title=Song -metadata artist=Band`],
+  ["cover.m4a", "-i aac.m4a -i cover.png -map 0 -map 1 -c copy -disposition:v attached_pic"],
+  ["flac.flac", `${sound} -c:a flac -sample_fmt s16 -metadata title=Song -metadata artist=Band`],
+  ["opus.opus", `${sound} -c:a libopus -metadata title=Song -metadata artist=Band`],
+  ["vorbis.ogg", `${sound} -c:a libvorbis -metadata title=Song`],
+  ["theora.ogv", `${video} -c:v libtheora`],
+  ["pcm.wav", `${sound} -c:a pcm_s16le -metadata title=Song`],
+  ["aac.aac", `${sound} -c:a aac`],
+  [
+    "chapters.mkv",
+    "-i h264.mp4 -i sub.srt -i chapters.txt -map 0 -map 1 -map_metadata 2 -c copy -c:s srt -metadata:s:s language=eng"
+  ],
+  ["subtitled.mp4", "-i h264.mp4 -i sub.srt -map 0 -map 1 -c copy -c:s mov_text -metadata:s:s language=deu"]
+])
+
+const subtitles = "1\n00:00:00,000 --> 00:00:01,000\nHello\n"
+const chapters =
+  ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=2000\ntitle=Two\n"
+
+const exif = {
+  IFD0: { Make: "Joy", Model: "Kunga 1" },
+  IFD2: { DateTimeOriginal: "2024:05:06 07:08:09", OffsetTimeOriginal: "+02:00" }
+}
+
+const images: ReadonlyMap<string, (picture: Sharp) => Sharp> = new Map([
+  ["exif.jpg", (picture) => picture.withMetadata({ orientation: 6 }).withExifMerge(exif).jpeg()],
+  ["alpha.png", (picture) => picture.ensureAlpha(0.5).png()],
+  ["picture.webp", (picture) => picture.webp()],
+  ["picture.gif", (picture) => picture.resize(100, 56, { fit: "fill" }).gif()],
+  ["picture.avif", (picture) => picture.avif({ effort: 0 })],
+  ["picture.tiff", (picture) => picture.tiff()]
+])
+
+const makeFile = async (folder: string, name: string): Promise<void> => {
+  if (fs.existsSync(path.join(folder, name))) return
+  const image = images.get(name)
+  if (image !== undefined) {
+    await makeFile(folder, "cover.png")
+    const picture = sharp(fs.readFileSync(path.join(folder, "cover.png"))).resize(640, 360, { fit: "fill" })
+    fs.writeFileSync(path.join(folder, name), await image(picture).toBuffer())
+    return
+  }
+  const args = commands.get(name)?.split(" ") ?? []
+  for (const arg of args) if (commands.has(arg)) await makeFile(folder, arg)
+  if (args.length === 0) return
+  execFileSync("ffmpeg", ["-nostdin", "-loglevel", "error", "-y", ...args, name], { cwd: folder })
+}
+
+const makeFolder = () => {
+  // Ours alone (0700): what ffmpeg may read, it gets from us.
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "joy-media-"))
+  fs.writeFileSync(path.join(folder, "sub.srt"), subtitles)
+  fs.writeFileSync(path.join(folder, "chapters.txt"), chapters)
+  return folder
+}
+
+export const layer = Layer.effect(
+  Library,
+  Effect.gen(function* () {
+    const folder = yield* Effect.acquireRelease(Effect.sync(makeFolder), (folder) =>
+      Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
+    )
+    const store = yield* FolderStore.make({ root: folder, readOnly: true })
+    return Library.of({
+      folder,
+      store,
+      object: Effect.fnUntraced(function* (name) {
+        yield* Effect.promise(() => makeFile(folder, name))
+        return yield* Effect.orDie(store.head(ObjectKey.make(name)))
+      })
+    })
+  })
+)
+
+/** Puts bytes into the library under a name and gives the object. */
+export const put = Effect.fnUntraced(function* (name: string, bytes: Uint8Array | string) {
+  const library = yield* Library
+  fs.writeFileSync(path.join(library.folder, name), bytes)
+  return yield* library.object(name)
+})
+
+export const bytesOf = Effect.fnUntraced(function* (name: string) {
+  const library = yield* Library
+  yield* library.object(name)
+  return fs.readFileSync(path.join(library.folder, name))
+})
