@@ -27,9 +27,11 @@ const sources = (folder: string) =>
 
 /** Every module that a file names, by `import`, `export … from` and `import()`. */
 const importsOf = (file: string) =>
-  [...readFileSync(file, "utf8").matchAll(/(?:\bfrom\s*|\bimport\s*\(\s*|^import\s+)"([^"]+)"/gm)].map(
-    ([, specifier = ""]) => specifier
-  )
+  [
+    ...readFileSync(file, "utf8").matchAll(
+      /(?:^(?:import|export)\b[^"]*?\bfrom\s*|\bimport\(\s*|^import\s+)"([^"\n]+)"/gm
+    )
+  ].map(([, specifier = ""]) => specifier)
 
 describe("the arrows between packages", () => {
   it("has a rule for every package", () => {

@@ -25,6 +25,7 @@ export interface DaemonOptions {
   readonly intervalMillis: number
   readonly concurrency?: number
   readonly takeoverMillis?: number
+  readonly standsBy?: boolean
 }
 
 const media = Layer.mergeAll(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(
@@ -45,6 +46,7 @@ export const layer = (options: DaemonOptions) =>
       IngestConfig.layer({
         interval: Duration.millis(options.intervalMillis),
         concurrency: options.concurrency ?? 2,
+        standsBy: options.standsBy ?? false,
         takeover: Duration.millis(options.takeoverMillis ?? 5000)
       })
     ]),

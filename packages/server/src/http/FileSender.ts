@@ -19,6 +19,8 @@ const giveBack = (buffer: Buffer) => {
   if (free.length < keptBuffers) free.push(buffer)
 }
 
+const noop = () => undefined as void
+
 /**
  * Writes the bytes `start` to `end` (included) and ends the answer. Succeeds when everything was handed to the socket or
  * the client went away; a file that turns out shorter cuts the connection, so that nobody takes a part for the whole.
@@ -33,7 +35,7 @@ export const send = (
     let position = file.start
     let reading = false
     let stopped = false
-    let whenRead = () => undefined as void
+    let whenRead = noop
 
     const finish = () => {
       response.off("close", stop)

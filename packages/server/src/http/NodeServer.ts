@@ -63,22 +63,48 @@ const refuse = (error: NodeJS.ErrnoException, socket: Duplex) => {
   )
 }
 
-/** RFC 9112, 3.2: a request of HTTP/1.1 names its host. Node would answer itself, without a problem document. */
+/** RFC 9112, 3.2: a request of HTTP/1.1 names its host. Node would refuse it itself, without a problem document. */
+const lacksHost = (request: Http.IncomingMessage) => request.httpVersion === "1.1" && request.headers.host === undefined
+
+type Exchange = [request: Http.IncomingMessage, response: Http.ServerResponse]
+
+/** Looks at each exchange before anybody else does. */
 class Server extends Http.Server {
+  /** What came while the port was open and the routes were not there yet: it waits for them instead of for ever. */
+  #early: Array<Exchange> | undefined = []
+
+  /** From here on requests have somewhere to go. */
+  open() {
+    const early = this.#early ?? []
+    this.#early = undefined
+    for (const exchange of early) this.emit("request", ...exchange)
+  }
+
   override emit(event: string, ...values: Array<unknown>): boolean {
     const [request, response] = values
     if (
-      event === "request" &&
-      request instanceof Http.IncomingMessage &&
-      response instanceof Http.ServerResponse &&
-      request.httpVersion === "1.1" &&
-      request.headers.host === undefined
+      event !== "request" ||
+      !(request instanceof Http.IncomingMessage) ||
+      !(response instanceof Http.ServerResponse)
     ) {
+      return super.emit(event, ...values)
+    }
+    if (lacksHost(request)) {
       const { body, status } = problemOf("MISSING_HOST")
-      response.writeHead(status, { "content-type": "application/problem+json", connection: "close" }).end(body)
+      response
+        .writeHead(status, {
+          "content-type": "application/problem+json",
+          "content-length": Buffer.byteLength(body),
+          connection: "close"
+        })
+        .end(body)
       return true
     }
-    return super.emit(event, ...values)
+    if (this.#early !== undefined) {
+      this.#early.push([request, response])
+      return true
+    }
+    return super.emit(event, request, response)
   }
 }
 
@@ -105,5 +131,9 @@ export const make = (accessLog: AccessLog["Service"]) => (): Http.Server => {
     accessLog.watch(id, request, response)
   })
   server.on("clientError", refuse)
+  server.on("newListener", (event: string) => {
+    // The router's; told before it is attached.
+    if (event === "request") setImmediate(() => server.open())
+  })
   return server
 }

@@ -1,4 +1,11 @@
-import { InternalError, MethodNotAllowed, NotFound, PayloadTooLarge, UnsupportedMediaType } from "@joy/domain/Problem"
+import {
+  InternalError,
+  ServiceUnavailable,
+  MethodNotAllowed,
+  NotFound,
+  PayloadTooLarge,
+  UnsupportedMediaType
+} from "@joy/domain/Problem"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -8,6 +15,7 @@ import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { isSqlError } from "effect/sql/SqlError"
 
 import { routeTable } from "./RouteTable.ts"
 
@@ -35,12 +43,21 @@ const notFound = (request: HttpServerRequest.HttpServerRequest) => {
     : Effect.map(problem(new MethodNotAllowed({})), HttpServerResponse.setHeader("allow", allow))
 }
 
+/** Services let a lost connection die: only the edge knows that there is a client who can ask again. */
+const isDatabaseAway = (defect: unknown) => isSqlError(defect) && defect.isRetryable
+
 /** A failure that left the router. An interruption is passed on: the client has gone, or the server stops. */
 const ofCause = <E>(request: HttpServerRequest.HttpServerRequest, cause: Cause.Cause<E>) => {
   if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
   return Effect.flatMap(HttpServerError.causeResponse(cause), ([response]) => {
     if (response.status === 404) return notFound(request)
     if (response.status < 500) return ofResponse(response)
+    if (cause.reasons.some((reason) => Cause.isDieReason(reason) && isDatabaseAway(reason.defect))) {
+      return Effect.andThen(
+        Effect.logWarning("A request could not be answered: the database is away"),
+        Effect.map(problem(new ServiceUnavailable({ retryAfterSeconds: 2 })), withHeaders)
+      )
+    }
     return Effect.andThen(
       Effect.logError("A request failed for a reason that was not foreseen", cause),
       problem(new InternalError({}))

@@ -1,0 +1,116 @@
+import { UserId } from "@joy/domain/Ids"
+import { GrantedPermission } from "@joy/domain/Permission"
+import { Timestamp } from "@joy/domain/Timestamp"
+import { type Email, User, type Username } from "@joy/domain/User"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as SqlSchema from "effect/sql/SqlSchema"
+
+import * as AccountKeys from "./AccountKeys.ts"
+
+/** Where a page of accounts ends. */
+export const Position = Schema.Tuple([Timestamp, UserId])
+
+export interface NewAccount {
+  readonly username: Username
+  readonly email: Email | null
+  readonly passwordHash: string
+  /** By name; those that don't exist are left out. */
+  readonly roles: ReadonlyArray<string>
+}
+
+const Role = Schema.Struct({ name: Schema.String, permissions: Schema.Array(GrantedPermission) })
+
+const Credentials = Schema.Struct({
+  ...User.fields,
+  passwordHash: Schema.NullOr(Schema.RedactedFromValue(Schema.String))
+})
+
+/** The statements of `Accounts`. */
+export const make = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+
+  const columns = sql`
+    u.id, u.username, u.email, u.email_verified, u.display_name, u.disabled_at IS NOT NULL AS disabled, u.created_at,
+    u.updated_at, ARRAY(
+      SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name
+    ) AS roles`
+
+  const byId = SqlSchema.findOneOption({
+    Request: UserId,
+    Result: User,
+    execute: (id) => sql`SELECT ${columns} FROM users u WHERE u.id = ${id}`
+  })
+
+  const byIdentifier = SqlSchema.findOneOption({
+    Request: Schema.Struct({ kind: Schema.Literals(["email", "username"]), key: Schema.String }),
+    Result: Credentials,
+    execute: ({ key, kind }) => sql`
+      SELECT ${columns}, u.password_hash FROM users u
+      WHERE ${kind === "email" ? sql`u.email_key = ${key}` : sql`u.username_key = ${key}`}`
+  })
+
+  const page = SqlSchema.findAll({
+    Request: Schema.Struct({
+      words: Schema.NullOr(Schema.String),
+      after: Schema.NullOr(Position),
+      limit: Schema.Int
+    }),
+    Result: User,
+    execute: ({ after, limit, words }) => {
+      const pattern = `%${AccountKeys.fold(words ?? "").replace(/[\\%_]/g, "\\$&")}%`
+      return sql`
+        SELECT ${columns} FROM users u
+        WHERE ${words === null ? sql`TRUE` : sql`(u.username_key LIKE ${pattern} OR u.email_key LIKE ${pattern})`}
+          AND ${after === null ? sql`TRUE` : sql`(u.created_at, u.id) < (${after[0]}::timestamptz, ${after[1]}::uuid)`}
+        ORDER BY u.created_at DESC, u.id DESC
+        LIMIT ${limit}::int`
+    }
+  })
+
+  /** The roles of these names that there are; they stay as they are until the transaction ends. */
+  const roles = SqlSchema.findAll({
+    Request: Schema.Array(Schema.String),
+    Result: Role,
+    execute: (names) => sql`SELECT name, permissions FROM roles WHERE name = ANY(${names}::text[]) FOR SHARE`
+  })
+
+  const insert = Effect.fnUntraced(function* (account: NewAccount) {
+    const id = UserId.make(SecureRandom.uuidV7Unsafe())
+    const { email, username } = account
+    yield* sql`
+      INSERT INTO users (id, username, username_key, email, email_key, password_hash)
+      VALUES (
+        ${id}, ${username.normalize("NFC")}, ${AccountKeys.fold(username)}, ${email},
+        ${email === null ? null : AccountKeys.fold(email)}, ${account.passwordHash}
+      )`
+    yield* sql`
+      INSERT INTO user_roles (user_id, role_id)
+      SELECT ${id}::uuid, id FROM roles WHERE name = ANY(${account.roles}::text[])`
+    return id
+  })
+
+  /** Replaces a hash by another of the same password; false if it is another hash by now. */
+  const rehash = (id: UserId, from: string, to: string) =>
+    sql`UPDATE users SET password_hash = ${to} WHERE id = ${id} AND password_hash = ${from} RETURNING id`.pipe(
+      Effect.map((rows) => rows.length === 1)
+    )
+
+  const setPassword = SqlSchema.findOneOption({
+    Request: Schema.Struct({ usernameKey: Schema.String, passwordHash: Schema.String }),
+    Result: Schema.Struct({ id: UserId }),
+    execute: ({ passwordHash, usernameKey }) => sql`
+      UPDATE users SET password_hash = ${passwordHash}, updated_at = now()
+      WHERE username_key = ${usernameKey} RETURNING id`
+  })
+
+  const count = SqlSchema.findOne({
+    Request: Schema.Void,
+    Result: Schema.Struct({ users: Schema.Int }),
+    execute: () => sql`SELECT count(*)::int AS users FROM users`
+  })
+
+  return { byId, byIdentifier, page, roles, insert, rehash, setPassword, count }
+})

@@ -1,0 +1,163 @@
+import { timingSafeEqual } from "node:crypto"
+
+import { UserId } from "@joy/domain/Ids"
+import { InvalidRefreshToken, RefreshTokenReused } from "@joy/domain/Session"
+import { Timestamp } from "@joy/domain/Timestamp"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as SqlSchema from "effect/sql/SqlSchema"
+
+import { AuditLog } from "./AuditLog.ts"
+import { AuthConfig } from "./AuthConfig.ts"
+import { Keys } from "./Keys.ts"
+import type { OpenSession } from "./OpenSession.ts"
+import * as RefreshSecret from "./RefreshSecret.ts"
+import { clean, type RequestFacts } from "./RequestFacts.ts"
+import { Revocations } from "./Revocations.ts"
+
+/** A session as a refresh finds it. Times are compared by the database's clock. */
+const Found = Schema.Struct({
+  userId: UserId,
+  counter: Schema.Int,
+  secretKeyId: Schema.String,
+  tokenHash: Schema.Uint8Array,
+  previousTokenHash: Schema.NullOr(Schema.Uint8Array),
+  refreshExpiresAt: Timestamp,
+  live: Schema.Boolean,
+  withinGrace: Schema.Boolean,
+  successorUnused: Schema.Boolean
+})
+
+const Rotated = Schema.Struct({ refreshExpiresAt: Timestamp })
+
+const equal = (a: Uint8Array | null, b: Uint8Array) => a !== null && a.length === b.length && timingSafeEqual(a, b)
+
+const ended = Effect.fail(new InvalidRefreshToken({}))
+
+/**
+ * Exchanges refresh tokens. A token that is current is replaced by its successor, in one UPDATE that names it, so of any
+ * number of callers with one token one rotates and the others find it rotated. The token before the current one gets the
+ * current one again, the very same, in two cases: within the grace after the rotation (callers side by side, tabs), and
+ * later as long as the current one is unused (its answer got lost). "Unused" is `last_used_at <= rotated_at`: it was not
+ * exchanged, else it would not be current any more, and no access token that was issued with it was ever shown, which
+ * `SessionUse` writes down. In every other case a spent token was shown by somebody who should have its successor: it
+ * was copied. Nobody can tell who is the thief, so the session ends for both (RFC 9700, 4.14.2; it knows no grace, which
+ * all services of some size have).
+ */
+export const make = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const keys = yield* Keys
+  const audit = yield* AuditLog
+  const revocations = yield* Revocations
+  const { refreshGrace, sessionIdleTtl } = yield* AuthConfig
+  const graceSeconds = Duration.toSeconds(refreshGrace)
+  const idleSeconds = Duration.toSeconds(sessionIdleTtl)
+
+  const find = SqlSchema.findOneOption({
+    Request: Schema.String,
+    Result: Found,
+    execute: (id) => sql`
+      SELECT s.user_id, s.counter, s.secret_key_id, s.token_hash, s.previous_token_hash,
+        least(s.expires_at, s.idle_expires_at) AS refresh_expires_at,
+        s.revoked_at IS NULL AND s.expires_at > now() AND s.idle_expires_at > now() AND u.disabled_at IS NULL AS live,
+        s.rotated_at + ${graceSeconds}::float8 * interval '1 second' >= now() AS within_grace,
+        s.last_used_at <= s.rotated_at AS successor_unused
+      FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.id = ${id}`
+  })
+
+  const advance = SqlSchema.findOneOption({
+    Request: Schema.Struct({
+      id: Schema.String,
+      from: Schema.Uint8Array,
+      to: Schema.Uint8Array,
+      ip: Schema.NullOr(Schema.String),
+      userAgent: Schema.NullOr(Schema.String)
+    }),
+    Result: Rotated,
+    execute: ({ from, id, ip, to, userAgent }) => sql`
+      UPDATE sessions s SET
+        token_hash = ${to}, previous_token_hash = token_hash, counter = counter + 1,
+        rotated_at = now(), last_used_at = now(), updated_at = now(),
+        idle_expires_at = least(now() + ${idleSeconds}::float8 * interval '1 second', expires_at),
+        ip = coalesce(${ip}, ip), user_agent = coalesce(${userAgent}, user_agent)
+      WHERE id = ${id} AND token_hash = ${from} AND revoked_at IS NULL AND expires_at > now() AND idle_expires_at > now()
+        AND EXISTS (SELECT 1 FROM users u WHERE u.id = s.user_id AND u.disabled_at IS NULL)
+      RETURNING least(expires_at, idle_expires_at) AS refresh_expires_at`
+  })
+
+  /** Ends the family of a token that was copied. */
+  const endFamily = Effect.fnUntraced(function* (
+    { sessionId, counter }: RefreshSecret.RefreshSecret,
+    found: typeof Found.Type,
+    facts: RequestFacts
+  ) {
+    const rows = yield* sql`
+      UPDATE sessions SET revoked_at = now(), revoked_reason = 'reuse', updated_at = now()
+      WHERE id = ${sessionId} AND revoked_at IS NULL RETURNING id`
+    if (rows.length === 0) return
+    yield* revocations.end([sessionId])
+    yield* audit.append({
+      action: "session.refresh-reused",
+      subjectId: found.userId,
+      sessionId,
+      facts,
+      detail: { shown: counter, current: found.counter }
+    })
+    yield* Effect.logWarning("A spent refresh token was used; its session was ended").pipe(
+      Effect.annotateLogs({ sessionId, userId: found.userId })
+    )
+  }, sql.withTransaction)
+
+  const exchange = Effect.fnUntraced(function* (
+    secret: RefreshSecret.RefreshSecret,
+    facts: RequestFacts,
+    attempts: number
+  ): Effect.fn.Return<OpenSession, InvalidRefreshToken | RefreshTokenReused> {
+    const { counter, sessionId } = secret
+    const found = Option.getOrUndefined(yield* Effect.orDie(find(sessionId)))
+    const key = keys.refreshKeys().find(({ id }) => id === found?.secretKeyId)
+    // What was made up ends no session: an id alone is no secret.
+    if (found === undefined || key === undefined || !RefreshSecret.isGenuine(key, secret)) return yield* ended
+    if (!found.live) return yield* ended
+    const shown = RefreshSecret.hash(secret.bytes)
+
+    if (counter === found.counter && equal(found.tokenHash, shown)) {
+      const next = RefreshSecret.derive(key, sessionId, counter + 1)
+      const rotated = yield* Effect.orDie(advance({ id: sessionId, from: shown, to: next.hash, ...clean(facts) }))
+      if (Option.isSome(rotated)) {
+        return {
+          userId: found.userId,
+          sessionId,
+          counter: counter + 1,
+          refreshToken: next.token,
+          ...rotated.value
+        }
+      }
+      // Another caller was first, or the session ended: look again, and get what the winner got, or nothing.
+      return attempts > 1 ? yield* exchange(secret, facts, attempts - 1) : yield* ended
+    }
+
+    const isParent = counter === found.counter - 1 && equal(found.previousTokenHash, shown)
+    if (isParent && (found.withinGrace || found.successorUnused)) {
+      const { refreshExpiresAt, userId } = found
+      const refreshToken = RefreshSecret.derive(key, sessionId, found.counter).token
+      return { userId, sessionId, counter: found.counter, refreshToken, refreshExpiresAt }
+    }
+
+    // A genuine secret that the database has not come to yet: it was restored from a backup. Nothing was copied.
+    if (counter >= found.counter) return yield* ended
+    yield* Effect.orDie(endFamily(secret, found, facts))
+    return yield* new RefreshTokenReused({})
+  })
+
+  /** See `Sessions.rotate`. */
+  return Effect.fn("Sessions.rotate")(function* (refreshToken: Redacted.Redacted, facts: RequestFacts) {
+    const secret = RefreshSecret.parse(refreshToken)
+    return secret === undefined ? yield* ended : yield* exchange(secret, facts, 3)
+  })
+})

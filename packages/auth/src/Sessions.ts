@@ -1,0 +1,280 @@
+import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
+import { SessionId, UserId } from "@joy/domain/Ids"
+import * as Keyset from "@joy/domain/Keyset"
+import type { Page, PageQuery } from "@joy/domain/Page"
+import * as Policy from "@joy/domain/Policy"
+import type { Forbidden, InvalidRequest } from "@joy/domain/Problem"
+import {
+  InvalidCredentials,
+  type InvalidRefreshToken,
+  type RefreshTokenReused,
+  Session,
+  SessionNotFound
+} from "@joy/domain/Session"
+import { Signer } from "@joy/domain/Signer"
+import { Timestamp } from "@joy/domain/Timestamp"
+import * as Context from "effect/Context"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as SqlSchema from "effect/sql/SqlSchema"
+
+import { AuditLog } from "./AuditLog.ts"
+import { AuthConfig } from "./AuthConfig.ts"
+import { Keys } from "./Keys.ts"
+import type { OpenSession } from "./OpenSession.ts"
+import * as RefreshSecret from "./RefreshSecret.ts"
+import { clean, type RequestFacts } from "./RequestFacts.ts"
+import { Revocations } from "./Revocations.ts"
+import * as SessionRotation from "./SessionRotation.ts"
+
+/** Why all sessions of a user end. */
+export type EndAllReason = "logout-all" | "password" | "disabled" | "admin"
+
+export interface OpenOptions extends RequestFacts {
+  readonly userId: UserId
+  /** The hash that the password was checked against: if the account has another by now, the sign-in came too late. */
+  readonly passwordHash?: Redacted.Redacted | undefined
+}
+
+export interface SessionQuery extends PageQuery {
+  /** Whose sessions; the principal's own when absent. */
+  readonly userId?: UserId | undefined
+}
+
+const Ended = Schema.Struct({ id: SessionId, userId: UserId })
+
+const Position = Schema.Tuple([Timestamp, SessionId])
+
+export class Sessions extends Context.Service<
+  Sessions,
+  {
+    /** Opens a session for a user who has proven who they are. Its id is always a new one. */
+    readonly open: (options: OpenOptions) => Effect.Effect<OpenSession, InvalidCredentials>
+    /**
+     * Exchanges a refresh token. However often one token is shown at once, all callers get the same successor; also
+     * later, as long as that is unused. A copied token ends the session (see `SessionRotation`).
+     */
+    readonly rotate: (
+      refreshToken: Redacted.Redacted,
+      facts: RequestFacts
+    ) => Effect.Effect<OpenSession, InvalidRefreshToken | RefreshTokenReused>
+    /** Signs out. A session that has ended stays as it is. */
+    readonly end: (sessionId: SessionId, facts: RequestFacts) => Effect.Effect<void>
+    /** Ends the sessions of a user, those too that are being opened meanwhile; says how many. */
+    readonly endAll: (
+      userId: UserId,
+      reason: EndAllReason,
+      options: { readonly facts: RequestFacts; readonly exceptSessionId?: SessionId | undefined }
+    ) => Effect.Effect<number>
+    /** Live sessions, the newest first: the principal's own, or with `sessions:read` those of another user. */
+    readonly list: (query: SessionQuery) => Effect.Effect<Page<Session>, Forbidden | InvalidRequest, CurrentPrincipal>
+    /** Ends one of the principal's sessions, or with `sessions:write` any. What is not theirs is not there. */
+    readonly endById: (id: SessionId, facts: RequestFacts) => Effect.Effect<void, SessionNotFound, CurrentPrincipal>
+  }
+>()("@joy/auth/Sessions") {
+  static readonly layerNoDeps: Layer.Layer<
+    Sessions,
+    never,
+    AuditLog | AuthConfig | Keys | Revocations | Signer | SqlClient.SqlClient
+  > = Layer.effect(
+    Sessions,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const keys = yield* Keys
+      const audit = yield* AuditLog
+      const revocations = yield* Revocations
+      const signer = yield* Signer
+      const config = yield* AuthConfig
+      const idleSeconds = Duration.toSeconds(config.sessionIdleTtl)
+      const maxSeconds = Duration.toSeconds(config.sessionMaxTtl)
+      const live = sql`revoked_at IS NULL AND expires_at > now() AND idle_expires_at > now()`
+
+      const insert = SqlSchema.findOneOption({
+        Request: Schema.Struct({
+          id: SessionId,
+          userId: UserId,
+          tokenHash: Schema.Uint8Array,
+          keyId: Schema.String,
+          passwordHash: Schema.NullOr(Schema.String),
+          ip: Schema.NullOr(Schema.String),
+          userAgent: Schema.NullOr(Schema.String)
+        }),
+        Result: Schema.Struct({ refreshExpiresAt: Timestamp }),
+        // The lock makes this wait for who changes the password, disables the user, or ends all sessions, and see it.
+        execute: (row) => sql`
+          INSERT INTO sessions (id, user_id, token_hash, secret_key_id, idle_expires_at, expires_at, ip, user_agent)
+          SELECT ${row.id}::uuid, id, ${row.tokenHash}::bytea, ${row.keyId}::text,
+            now() + ${Math.min(idleSeconds, maxSeconds)}::float8 * interval '1 second',
+            now() + ${maxSeconds}::float8 * interval '1 second', ${row.ip}::text, ${row.userAgent}::text
+          FROM users
+          WHERE id = ${row.userId} AND disabled_at IS NULL
+            AND (${row.passwordHash}::text IS NULL OR password_hash = ${row.passwordHash}::text)
+          FOR SHARE
+          RETURNING least(expires_at, idle_expires_at) AS refresh_expires_at`
+      })
+
+      const open = Effect.fn("Sessions.open")(
+        function* (options: OpenOptions) {
+          const { userId } = options
+          const sessionId = SessionId.make(SecureRandom.uuidV7Unsafe())
+          const [key] = keys.refreshKeys()
+          const secret = RefreshSecret.derive(key, sessionId, 0)
+          const inserted = yield* insert({
+            id: sessionId,
+            userId,
+            tokenHash: secret.hash,
+            keyId: key.id,
+            passwordHash: options.passwordHash === undefined ? null : Redacted.value(options.passwordHash),
+            ...clean(options)
+          })
+          if (Option.isNone(inserted)) return yield* new InvalidCredentials({})
+          yield* audit.append({
+            action: "login.succeeded",
+            actorId: userId,
+            subjectId: userId,
+            sessionId,
+            facts: options
+          })
+          return { userId, sessionId, counter: 0, refreshToken: secret.token, ...inserted.value }
+        },
+        sql.withTransaction,
+        Effect.catchTag(["SqlError", "SchemaError"], Effect.die)
+      )
+
+      const rotate = yield* SessionRotation.make
+
+      const end = Effect.fn("Sessions.end")(
+        function* (sessionId: SessionId, facts: RequestFacts) {
+          const rows = yield* endOne({ sessionId, reason: "logout", owner: null })
+          for (const { userId } of rows) {
+            yield* audit.append({
+              action: "session.ended",
+              actorId: userId,
+              subjectId: userId,
+              sessionId,
+              facts,
+              detail: { reason: "logout" }
+            })
+          }
+        },
+        sql.withTransaction,
+        Effect.orDie
+      )
+
+      const endRows = SqlSchema.findAll({
+        Request: Schema.Struct({
+          sessionId: SessionId,
+          reason: Schema.String,
+          /** Only if it is a session of this user. */
+          owner: Schema.NullOr(UserId)
+        }),
+        Result: Ended,
+        execute: ({ owner, reason, sessionId }) => sql`
+          UPDATE sessions SET revoked_at = now(), revoked_reason = ${reason}, updated_at = now()
+          WHERE id = ${sessionId} AND ${live} AND (${owner}::uuid IS NULL OR user_id = ${owner}::uuid)
+          RETURNING id, user_id`
+      })
+      const endOne = Effect.fnUntraced(function* (request: Parameters<typeof endRows>[0]) {
+        const rows = yield* endRows(request)
+        yield* revocations.end(rows.map(({ id }) => id))
+        return rows
+      })
+
+      const endAllRows = SqlSchema.findAll({
+        Request: Schema.Struct({ userId: UserId, reason: Schema.String, except: Schema.NullOr(SessionId) }),
+        Result: Ended,
+        execute: ({ except, reason, userId }) => sql`
+          UPDATE sessions SET revoked_at = now(), revoked_reason = ${reason}, updated_at = now()
+          WHERE user_id = ${userId} AND revoked_at IS NULL AND id IS DISTINCT FROM ${except}::uuid
+          RETURNING id, user_id`
+      })
+
+      const endAll = Effect.fn("Sessions.endAll")(
+        function* (
+          userId: UserId,
+          reason: EndAllReason,
+          options: { readonly facts: RequestFacts; readonly exceptSessionId?: SessionId | undefined }
+        ) {
+          // Waits for sign-ins that are under way, so that the next statement sees them, and holds off later ones.
+          yield* sql`SELECT 1 FROM users WHERE id = ${userId} FOR NO KEY UPDATE`
+          const rows = yield* endAllRows({ userId, reason, except: options.exceptSessionId ?? null })
+          yield* revocations.end(rows.map(({ id }) => id))
+          if (rows.length > 0) {
+            yield* audit.append({
+              action: "session.ended",
+              actorId: reason === "logout-all" ? userId : null,
+              subjectId: userId,
+              facts: options.facts,
+              detail: { reason, sessions: rows.length }
+            })
+          }
+          return rows.length
+        },
+        sql.withTransaction,
+        Effect.orDie
+      )
+
+      const findPage = SqlSchema.findAll({
+        Request: Schema.Struct({
+          userId: UserId,
+          current: SessionId,
+          after: Schema.NullOr(Position),
+          limit: Schema.Int
+        }),
+        Result: Session,
+        execute: ({ after, current, limit, userId }) => sql`
+          SELECT id, created_at, last_used_at, least(expires_at, idle_expires_at) AS expires_at, ip, user_agent,
+            id = ${current}::uuid AS current
+          FROM sessions
+          WHERE user_id = ${userId} AND ${live}
+            AND ${after === null ? sql`TRUE` : sql`(created_at, id) < (${after[0]}::timestamptz, ${after[1]}::uuid)`}
+          ORDER BY created_at DESC, id DESC
+          LIMIT ${limit}::int`
+      })
+
+      const list = Effect.fn("Sessions.list")(function* (query: SessionQuery) {
+        const principal = yield* CurrentPrincipal
+        const userId = query.userId ?? principal.userId
+        yield* Policy.selfOr(userId, "sessions:read")
+        const name = `sessions.${userId}`
+        const after = yield* Keyset.position(signer, name, Position, query.cursor)
+        const rows = yield* findPage({
+          userId,
+          current: principal.sessionId,
+          after,
+          limit: Keyset.rowLimit(query)
+        }).pipe(Effect.orDie)
+        return Keyset.page(signer, name, query, rows, (last) => [last.createdAt, last.id])
+      })
+
+      const endById = Effect.fn("Sessions.endById")(
+        function* (sessionId: SessionId, facts: RequestFacts) {
+          const principal = yield* CurrentPrincipal
+          const any = principal.permissions.has("sessions:write")
+          const own = yield* endOne({ sessionId, reason: "ended", owner: principal.userId })
+          const rows = own.length > 0 || !any ? own : yield* endOne({ sessionId, reason: "admin", owner: null })
+          const [row] = rows
+          if (row === undefined) return yield* new SessionNotFound({})
+          yield* audit.append({
+            action: "session.ended",
+            actorId: principal.userId,
+            subjectId: row.userId,
+            sessionId,
+            facts,
+            detail: { reason: own.length > 0 ? "ended" : "admin" }
+          })
+        },
+        sql.withTransaction,
+        Effect.catchTag(["SqlError", "SchemaError"], Effect.die)
+      )
+
+      return Sessions.of({ open, rotate, end, endAll, list, endById })
+    })
+  )
+}

@@ -1,0 +1,176 @@
+import { assert, layer } from "@effect/vitest"
+import type { SessionId } from "@joy/domain/Ids"
+import * as Redis from "@joy/server/Redis"
+import { describeWith } from "@joy/testing/Needs"
+import { TestRedis } from "@joy/testing/TestRedis"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as EffectRedis from "effect/persistence/Redis"
+import * as SqlClient from "effect/sql/SqlClient"
+
+import { Principals } from "../src/Principals.ts"
+import * as RedisSessionIndex from "../src/RedisSessionIndex.ts"
+import { none } from "../src/RequestFacts.ts"
+import { Revocations } from "../src/Revocations.ts"
+import { SessionIndex } from "../src/SessionIndex.ts"
+import { Sessions } from "../src/Sessions.ts"
+import * as RedisProxy from "./RedisProxy.ts"
+import { eventually, newSession, processWith, world } from "./TestAuth.ts"
+
+const redis = Layer.unwrap(Effect.map(RedisProxy.RedisProxy, ({ url }) => Redis.layer(url))).pipe(
+  Layer.provideMerge(RedisProxy.layer),
+  Layer.provide(TestRedis.layer)
+)
+// Nothing was there before, so there is nothing to wait for.
+const oneProcess = processWith(RedisSessionIndex.layerWith({ settleMillis: 0 }))
+const twoWorlds = oneProcess.pipe(Layer.provideMerge(Layer.merge(redis, world())))
+
+const isLive = (id: SessionId) => Effect.flatMap(Principals, (principals) => principals.isLive(id))
+const send = (command: string, ...args: ReadonlyArray<string>) =>
+  Effect.flatMap(EffectRedis.Redis, (server) => server.send<unknown>(command, ...args))
+const keyOf = (id: SessionId) => `joy:session:1:${id}`
+const stored = (id: SessionId) => send("GET", keyOf(id))
+const heard = eventually(Effect.map(Revocations, (revocations) => revocations.listening() !== null))
+/** Until Redis answers again and is asked again. */
+const settled = send("PING").pipe(
+  Effect.retry({ times: 500, schedule: RedisProxy.soon }),
+  Effect.andThen(Effect.sleep("1100 millis"))
+)
+/** Another process over the same database, Redis and keys. */
+const anotherProcess = Layer.build(Layer.fresh(oneProcess))
+
+describeWith(["redis"], "Principals with Redis", () => {
+  layer(twoWorlds, { excludeTestServices: true })((it) => {
+    it.effect("copies what it read, for a minute at most, and believes it", () =>
+      Effect.gen(function* () {
+        yield* heard
+        const sql = yield* SqlClient.SqlClient
+        const session = yield* newSession()
+        assert.isNull(yield* stored(session.sessionId))
+        assert.isTrue(yield* isLive(session.sessionId))
+        assert.strictEqual(
+          yield* stored(session.sessionId),
+          JSON.stringify({ userId: session.userId, permissions: ["media:read"] })
+        )
+        const left = yield* send("PTTL", keyOf(session.sessionId))
+        assert.isTrue(typeof left === "number" && left > 0 && left <= 60_000)
+        yield* sql`UPDATE sessions SET revoked_at = now(), revoked_reason = 'admin' WHERE id = ${session.sessionId}`
+        assert.isTrue(yield* isLive(session.sessionId))
+      })
+    )
+
+    it.effect("keeps no copy longer than the session lives", () =>
+      Effect.gen(function* () {
+        yield* heard
+        const sql = yield* SqlClient.SqlClient
+        const session = yield* newSession()
+        yield* sql`UPDATE sessions SET idle_expires_at = now() + interval '400 milliseconds' WHERE id = ${session.sessionId}`
+        assert.isTrue(yield* isLive(session.sessionId))
+        yield* eventually(Effect.map(isLive(session.sessionId), (live) => !live))
+        assert.isNull(yield* stored(session.sessionId))
+      })
+    )
+
+    it.effect("lets no late copy bring an ended session back", () =>
+      Effect.gen(function* () {
+        yield* heard
+        const index = yield* SessionIndex
+        const session = yield* newSession()
+        assert.isTrue(yield* isLive(session.sessionId))
+        yield* (yield* Sessions).end(session.sessionId, none)
+        // A process that read before the end and writes after it.
+        yield* index.put([{ ...session, permissions: ["media:read"], livesMillis: 60_000 }], 1)
+        assert.strictEqual(yield* stored(session.sessionId), "ended")
+        // Also for a process that was not told.
+        assert.deepStrictEqual(yield* index.get([session.sessionId], 1), ["ended"])
+        assert.isFalse(yield* isLive(session.sessionId))
+      })
+    )
+
+    it.effect("ends sessions for other processes at once", () =>
+      Effect.gen(function* () {
+        yield* heard
+        const other = yield* anotherProcess
+        const session = yield* newSession()
+        assert.isTrue(yield* isLive(session.sessionId))
+        yield* Context.get(other, Sessions).end(session.sessionId, none)
+        assert.isFalse(yield* isLive(session.sessionId))
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("logs nobody out and brings nobody back when Redis forgets everything", () =>
+      Effect.gen(function* () {
+        yield* heard
+        const sessions = yield* Sessions
+        const [live, ended] = [yield* newSession(), yield* newSession()]
+        yield* Effect.forEach([live, ended], ({ sessionId }) => isLive(sessionId))
+        yield* sessions.end(ended.sessionId, none)
+        const other = yield* anotherProcess
+        const load = yield* Effect.forkChild(
+          Effect.replicateEffect(
+            Effect.all([isLive(live.sessionId), isLive(ended.sessionId)], { concurrency: "unbounded" }),
+            300
+          )
+        )
+        yield* Effect.replicateEffect(Effect.andThen(send("FLUSHDB"), Effect.sleep("5 millis")), 10)
+        for (const [a, b] of yield* Fiber.join(load)) assert.deepStrictEqual([a, b], [true, false])
+        const there = Context.get(other, Principals)
+        assert.isFalse(yield* there.isLive(ended.sessionId))
+        assert.isTrue(yield* there.isLive(live.sessionId))
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("goes on without Redis, quickly, and right", () =>
+      Effect.gen(function* () {
+        yield* heard
+        const proxy = yield* RedisProxy.RedisProxy
+        const sessions = yield* Sessions
+        for (const fault of [proxy.cut, proxy.hang]) {
+          yield* settled
+          const [a, b] = [yield* newSession(), yield* newSession()]
+          assert.deepStrictEqual([yield* isLive(a.sessionId), yield* isLive(b.sessionId)], [true, true])
+          yield* fault
+          const before = performance.now()
+          assert.isTrue(yield* isLive(a.sessionId))
+          assert.isBelow(performance.now() - before, 2000)
+          const during = yield* newSession()
+          assert.isTrue(yield* isLive(during.sessionId))
+          assert.strictEqual((yield* sessions.rotate(during.refreshToken, none)).counter, 1)
+          yield* sessions.end(b.sessionId, none)
+          assert.isFalse(yield* isLive(b.sessionId))
+          for (let n = 0; n < 50; n++) assert.isTrue(yield* isLive(a.sessionId))
+          assert.isBelow(performance.now() - before, 5000)
+
+          // Redis comes back with what it knew: the ended session as a live one.
+          yield* proxy.restore
+          yield* settled
+          assert.notStrictEqual(yield* stored(b.sessionId), "ended")
+          assert.isFalse(yield* isLive(b.sessionId))
+          assert.isTrue(yield* isLive(a.sessionId))
+        }
+      })
+    )
+  })
+
+  layer(processWith(RedisSessionIndex.layer).pipe(Layer.provideMerge(Layer.merge(redis, world()))), {
+    excludeTestServices: true
+  })("in a process that has just started", (it) => {
+    it.effect("believes only the database until every older copy has run out", () =>
+      Effect.gen(function* () {
+        yield* heard
+        const session = yield* newSession()
+        const ended = yield* newSession()
+        yield* (yield* Sessions).end(ended.sessionId, none)
+        // What a process left behind that ended a session and then could not reach Redis.
+        for (const { sessionId, userId } of [session, ended]) {
+          yield* send("SET", keyOf(sessionId), JSON.stringify({ userId, permissions: ["*"] }), "PX", "60000")
+        }
+        const other = Context.get(yield* Layer.build(Layer.fresh(processWith(RedisSessionIndex.layer))), Principals)
+        assert.isFalse(yield* other.isLive(ended.sessionId))
+        assert.isFalse((yield* other.principalOf(session)).permissions.has("users:write"))
+      }).pipe(Effect.scoped)
+    )
+  })
+})

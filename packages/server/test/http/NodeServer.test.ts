@@ -1,0 +1,54 @@
+import { once } from "node:events"
+import type { AddressInfo } from "node:net"
+import { connect } from "node:net"
+
+import { assert, describe, it } from "@effect/vitest"
+import * as NodeServer from "@joy/server/http/NodeServer"
+
+const listening = async () => {
+  const server = NodeServer.make({ watch: () => undefined })()
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  return { server, port, url: `http://127.0.0.1:${port}` }
+}
+
+/** Sends bytes as they are and gives all that comes back. */
+const raw = async (port: number, bytes: string) => {
+  const socket = connect(port, "127.0.0.1")
+  socket.end(bytes)
+  let answer = ""
+  for await (const chunk of socket) answer += String(chunk)
+  return answer
+}
+
+describe("the listener", () => {
+  it("lets a request that comes before the routes wait for them", async () => {
+    const { server, url } = await listening()
+    const early = fetch(url)
+    await once(server, "connection")
+    server.on("request", (_request, response) => response.end("hello"))
+    const answer = await early
+    assert.strictEqual(await answer.text(), "hello")
+    assert.isNotNull(answer.headers.get("x-request-id"))
+    assert.strictEqual(answer.headers.get("x-content-type-options"), "nosniff")
+    server.close()
+    server.closeAllConnections()
+  })
+
+  for (const [name, bytes, status] of [
+    ["no HTTP at all", "hello\r\n\r\n", 400],
+    ["a request without a host", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
+    ["headers without end", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(20_000)}\r\n\r\n`, 431]
+  ] as const) {
+    it(`refuses ${name} with a problem document`, async () => {
+      const { port, server } = await listening()
+      server.on("request", (_request, response) => response.end("hello"))
+      const [head = "", body = ""] = (await raw(port, bytes)).split("\r\n\r\n")
+      assert.match(head, new RegExp(`^HTTP/1.1 ${status} `))
+      assert.match(head, /content-type: application\/problem\+json/i)
+      assert.strictEqual(JSON.parse(body).status, status)
+      server.close()
+    })
+  }
+})
