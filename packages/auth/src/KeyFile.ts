@@ -7,6 +7,7 @@ import * as Base64Url from "effect/encoding/Base64Url"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 
 /**
  * The key file: every secret that this service makes for itself. JSON, so that it can be mounted as a secret; versioned,
@@ -173,6 +174,17 @@ const json = Schema.fromJsonString(KeyFile)
 
 /** Reads the text of a key file. */
 export const decode = Schema.decodeUnknownEffect(json, { onExcessProperty: "error", errors: "all" })
+
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** Which parts of a key file are wrong, in one line and without what stands in them. */
+export const wrongParts = (error: Schema.SchemaError): string => {
+  const paths = formatIssues(error.issue).issues.map(({ path }) =>
+    (path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".")
+  )
+  const named = [...new Set(paths)].filter((path) => path !== "")
+  return named.length === 0 ? "it is no JSON of a key file" : `wrong or missing: ${named.slice(0, 8).join(", ")}`
+}
 
 /** Writes a key file as text. */
 export const encode = (file: KeyFile): Effect.Effect<string, Schema.SchemaError> =>

@@ -46,7 +46,7 @@ export const load = Effect.fn("KeyStore.load")(function* (path: string) {
         new KeyFileError({
           path,
           reason: "malformed",
-          message: `The key file ${path} is not valid; restore it from a backup. ${error.message}`
+          message: `The key file ${path} is not valid (${KeyFile.wrongParts(error)}); restore it from a backup.`
         })
     )
   )

@@ -27,6 +27,7 @@ import { type Order, orders } from "./MediaOrder.ts"
 import { columns, type MediaDetailRow, type MediaRow, toMediaItem, toMediaItemDetail } from "./MediaRow.ts"
 import { mimeTypeOf } from "./MimeType.ts"
 import * as ThumbnailUrls from "./ThumbnailUrls.ts"
+import { visibleTo } from "./VisibleItems.ts"
 
 /** Where the original of an item is, for those who deliver bytes. */
 export interface MediaContent {
@@ -75,12 +76,6 @@ export class MediaItems extends Context.Service<
       const signer = yield* Signer
       const item = columns(sql)
 
-      /** The one rule of who sees what: the library's and shared items for all, private ones for their owner and curators. */
-      const visibleTo = (principal: Principal) =>
-        principal.permissions.has("media:write")
-          ? sql`TRUE`
-          : sql`(visibility = 'shared' OR user_id = ${principal.userId})`
-
       const present = (principal: Principal, nowSeconds: number) => {
         const seesKeys = principal.permissions.has("media:write")
         return (row: MediaRow): MediaItem =>
@@ -93,7 +88,7 @@ export class MediaItems extends Context.Service<
       const nowSeconds = Effect.map(Clock.currentTimeMillis, (millis) => millis / 1000)
 
       const matches = (query: MediaListQuery, principal: Principal) => {
-        const conditions: Array<Statement.Fragment> = [sql`deleted_at IS NULL`, visibleTo(principal)]
+        const conditions: Array<Statement.Fragment> = [sql`deleted_at IS NULL`, visibleTo(sql, principal)]
         if (query.type !== undefined) conditions.push(sql`type = ${query.type}`)
         if (query.status !== undefined) conditions.push(sql`status = ${query.status}`)
         if (query.tag !== undefined) conditions.push(sql`tags @> ARRAY[${query.tag}]::text[]`)
@@ -142,7 +137,7 @@ export class MediaItems extends Context.Service<
 
       const failures = Effect.fn("MediaItems.failures")(function* (query: PageQuery) {
         const principal = yield* Policy.permission("media:refresh")
-        const conditions = [sql`deleted_at IS NULL AND status = 'failed'`, visibleTo(principal)]
+        const conditions = [sql`deleted_at IS NULL AND status = 'failed'`, visibleTo(sql, principal)]
         return yield* pageOf(principal, { list: "media-failures", order: orders["-createdAt"], query, conditions })
       })
 
@@ -151,7 +146,7 @@ export class MediaItems extends Context.Service<
         const principal = yield* Policy.permission("media:read")
         const [row] = yield* sql<MediaDetailRow>`
           SELECT ${item}, streams, chapters FROM media_items
-          WHERE id = ${id} AND deleted_at IS NULL AND ${visibleTo(principal)}`.pipe(Effect.orDie)
+          WHERE id = ${id} AND deleted_at IS NULL AND ${visibleTo(sql, principal)}`.pipe(Effect.orDie)
         return row === undefined ? yield* new MediaItemNotFound({}) : { principal, row }
       })
 

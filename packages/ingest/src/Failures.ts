@@ -1,5 +1,6 @@
 import { ItemIngest } from "@joy/catalog/ItemIngest"
-import type { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
+import { visibleTo } from "@joy/catalog/VisibleItems"
+import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
 import { MediaItemId } from "@joy/domain/Ids"
 import { MediaItemNotFound } from "@joy/domain/MediaItem"
 import * as Policy from "@joy/domain/Policy"
@@ -51,11 +52,12 @@ export class Failures extends Context.Service<
       )
 
       const retry = Effect.fn("Failures.retry")(function* (id: MediaItemId) {
-        yield* Policy.permission("media:refresh")
-        const [item] = yield* rows(FoundItem)(
-          sql`SELECT id, status FROM media_items WHERE id = ${id} AND deleted_at IS NULL`
-        )
+        const [item] = yield* rows(FoundItem)(sql`
+          SELECT id, status FROM media_items
+          WHERE id = ${id} AND deleted_at IS NULL AND ${visibleTo(sql, yield* CurrentPrincipal)}`)
+        // In this order: whoever may not see the item is not to learn that it is there.
         if (item === undefined) return yield* new MediaItemNotFound({})
+        yield* Policy.permission("media:refresh")
         if (item.status === "failed") yield* requeue([id])
       })
 

@@ -55,7 +55,8 @@ describe("FolderStore and what is no file", () => {
             const page = yield* store.list()
             assert.deepStrictEqual(
               page.unusable.map((entry) => entry.key),
-              ["closed.mp4", "closed/"]
+              // access(2) asks for the real user, who is still uid 0; opening asks for the effective one.
+              isRoot ? ["closed/"] : ["closed.mp4", "closed/"]
             )
             assert.match((yield* Effect.flip(store.read(key("closed.mp4")))).message, /no permission/)
           }),

@@ -1,0 +1,12 @@
+import type { Principal } from "@joy/domain/CurrentPrincipal"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type * as Statement from "effect/sql/Statement"
+
+/**
+ * The one rule of who sees which rows of `media_items`: what is shared for all, what is private for its owner, and
+ * everything for who may change everything. What the rule hides is not there, on every route.
+ */
+export const visibleTo = (sql: SqlClient.SqlClient, principal: Principal): Statement.Fragment =>
+  principal.permissions.has("media:write")
+    ? sql`TRUE`
+    : sql`(media_items.visibility = 'shared' OR media_items.user_id = ${principal.userId})`
