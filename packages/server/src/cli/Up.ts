@@ -1,4 +1,5 @@
 import * as KeyStore from "@joy/auth/KeyStore"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -81,16 +82,20 @@ const keysReady = Layer.effectDiscard(
 
 const samplesReady = Layer.effectDiscard(FirstStart.samples).pipe(Layer.provide(MediaLayer.layer))
 
-const app = Layer.effectDiscard(announce).pipe(
-  Layer.provide(IngestLayer.layer({ standsBy: false })),
-  Layer.provide(ApiLayer.layer({ shutdownTimeout: patience })),
-  Layer.provide(samplesReady),
-  Layer.provide(keysReady),
-  Layer.provide(migrated),
-  Layer.provide(DatabaseLayer.owned),
-  Layer.provide(LogLayer.layer),
-  Layer.provide(Configuration.layer)
-)
+const app = (lost: Deferred.Deferred<never, DatabaseLayer.DatabaseLost>) =>
+  Layer.effectDiscard(announce).pipe(
+    Layer.provide(IngestLayer.layer({ standsBy: false })),
+    Layer.provide(ApiLayer.layer({ shutdownTimeout: patience })),
+    Layer.provide(samplesReady),
+    Layer.provide(keysReady),
+    Layer.provide(migrated),
+    Layer.provide(DatabaseLayer.owned(lost)),
+    Layer.provide(LogLayer.layer),
+    Layer.provide(Configuration.layer)
+  )
 
 /** Everything in one process, embedded where nothing is configured, until it is stopped. */
-export const up = Layer.launch(app)
+export const up = Effect.gen(function* () {
+  const lost = yield* Deferred.make<never, DatabaseLayer.DatabaseLost>()
+  return yield* Effect.raceFirst(Layer.launch(app(lost)), Deferred.await(lost))
+})

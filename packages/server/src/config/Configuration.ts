@@ -138,6 +138,16 @@ const read = Effect.gen(function* () {
   atLeast("ACCESS_TOKEN_TTL", settings.accessTokenTtl, 1000)
   atLeast("SESSION_IDLE_TTL", settings.sessionIdleTtl, 1000)
   atLeast("SESSION_MAX_TTL", settings.sessionMaxTtl, 1000)
+  if (settings.source._tag === "Folder" && settings.derived._tag === "Folder") {
+    const below = Path.relative(settings.source.root, settings.derived.root)
+    if (!Path.isAbsolute(below) && !/^\.\.($|\/)/.test(below) && !isReservedKey(below)) {
+      problems.push({
+        name: "DERIVED_DIR",
+        found: JSON.stringify(settings.derived.root),
+        expected: `a folder outside of the library ${settings.source.root}, or its .joy, which is never listed as media`
+      })
+    }
+  }
   if (
     settings.source._tag === "Bucket" &&
     settings.derived._tag === "Bucket" &&

@@ -3,8 +3,10 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 
 import { Configuration } from "../config/Configuration.ts"
+import { requests } from "../Metrics.ts"
 
 /**
  * One line per answer, written in batches: a write per request would cost more than the request. It has no query string
@@ -18,7 +20,11 @@ export class AccessLog extends Context.Service<
     AccessLog,
     Effect.gen(function* () {
       const { logFormat, logLevel } = yield* Configuration
-      if (logLevel === "warn" || logLevel === "error") return AccessLog.of({ watch: () => undefined })
+      const services = yield* Effect.context<never>()
+      const counters = new Map(
+        ["1xx", "2xx", "3xx", "4xx", "5xx"].map((status) => [status[0], Metric.withAttributes(requests, { status })])
+      )
+      const isQuiet = logLevel === "warn" || logLevel === "error"
 
       let lines = ""
       let timer: NodeJS.Timeout | undefined
@@ -45,6 +51,8 @@ export class AccessLog extends Context.Service<
         if (path.startsWith("/health")) return
         const started = performance.now()
         response.once("close", () => {
+          counters.get(String(response.statusCode)[0])?.updateUnsafe(1, services)
+          if (isQuiet) return
           const entry = {
             time: new Date().toISOString(),
             id,

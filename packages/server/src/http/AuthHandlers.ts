@@ -1,10 +1,11 @@
 import { AccessTokens } from "@joy/auth/AccessTokens"
+import { AccountChanges } from "@joy/auth/AccountChanges"
 import { Accounts } from "@joy/auth/Accounts"
 import type { OpenSession } from "@joy/auth/OpenSession"
 import { RateLimits } from "@joy/auth/RateLimits"
 import { Sessions } from "@joy/auth/Sessions"
 import { Api } from "@joy/domain/Api"
-import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
+import * as Policy from "@joy/domain/Policy"
 import { ServiceUnavailable } from "@joy/domain/Problem"
 import { InvalidRefreshToken } from "@joy/domain/Session"
 import type { User } from "@joy/domain/User"
@@ -18,6 +19,7 @@ export const AuthHandlers = HttpApiBuilder.group(
   "auth",
   Effect.fn(function* (handlers) {
     const accounts = yield* Accounts
+    const changes = yield* AccountChanges
     const sessions = yield* Sessions
     const tokens = yield* AccessTokens
     const limits = yield* RateLimits
@@ -67,13 +69,14 @@ export const AuthHandlers = HttpApiBuilder.group(
         return yield* answer(user, session)
       }),
       logout: Effect.fnUntraced(function* () {
-        const { sessionId } = yield* CurrentPrincipal
+        const { sessionId } = yield* Policy.session
         yield* sessions.end(sessionId, yield* address.of)
       }),
       logoutAll: Effect.fnUntraced(function* () {
-        const { userId } = yield* CurrentPrincipal
+        const { userId } = yield* Policy.session
         yield* sessions.endAll(userId, "logout-all", { facts: yield* address.of })
-      })
+      }),
+      changePassword: ({ payload }) => Effect.flatMap(address.of, (facts) => changes.changePassword(payload, facts))
     })
   })
 )

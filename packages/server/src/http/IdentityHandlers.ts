@@ -1,6 +1,6 @@
 import { Keys } from "@joy/auth/Keys"
 import { Api } from "@joy/domain/Api"
-import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
+import { CurrentPrincipal, sessionIdOf } from "@joy/domain/CurrentPrincipal"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 
@@ -12,10 +12,10 @@ export const IdentityHandlers = HttpApiBuilder.group(
 
     return handlers.handleAll({
       protected: () =>
-        Effect.map(CurrentPrincipal, ({ permissions, sessionId, userId }) => ({
-          userId,
-          sessionId,
-          permissions: [...permissions]
+        Effect.map(CurrentPrincipal, (principal) => ({
+          userId: principal.userId,
+          sessionId: sessionIdOf(principal),
+          permissions: [...principal.permissions]
         })),
       jwks: () => keys.jwks
     })

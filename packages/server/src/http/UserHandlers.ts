@@ -1,3 +1,4 @@
+import { AccountChanges } from "@joy/auth/AccountChanges"
 import { Accounts } from "@joy/auth/Accounts"
 import { Api } from "@joy/domain/Api"
 import * as Effect from "effect/Effect"
@@ -10,13 +11,16 @@ export const UserHandlers = HttpApiBuilder.group(
   "users",
   Effect.fn(function* (handlers) {
     const accounts = yield* Accounts
+    const changes = yield* AccountChanges
     const address = yield* ClientAddress
 
     return handlers.handleAll({
       me: () => accounts.me,
       list: ({ query }) => accounts.list(query),
       byId: ({ params }) => accounts.byId(params.id),
-      create: ({ payload }) => Effect.flatMap(address.of, (facts) => accounts.create(payload, facts))
+      create: ({ payload }) => Effect.flatMap(address.of, (facts) => accounts.create(payload, facts)),
+      update: ({ params, payload }) => Effect.flatMap(address.of, (facts) => changes.update(params.id, payload, facts)),
+      remove: ({ params }) => Effect.flatMap(address.of, (facts) => changes.remove(params.id, facts))
     })
   })
 )

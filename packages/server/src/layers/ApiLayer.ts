@@ -13,7 +13,6 @@ import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 
 import { Configuration } from "../config/Configuration.ts"
 import * as EventLog from "../EventLog.ts"
@@ -31,28 +30,9 @@ import * as RequestValidationLayer from "../http/RequestValidationLayer.ts"
 import { SessionHandlers } from "../http/SessionHandlers.ts"
 import { UserHandlers } from "../http/UserHandlers.ts"
 import * as AuthLayer from "./AuthLayer.ts"
+import { ListenFailed } from "./ListenFailed.ts"
+import * as OperationsLayer from "./OperationsLayer.ts"
 import * as StoreLayer from "./StoreLayer.ts"
-
-/** The API can't listen where it was told to. */
-export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
-  host: Schema.String,
-  port: Schema.Finite,
-  code: Schema.String
-}) {
-  override get message() {
-    switch (this.code) {
-      case "EADDRINUSE":
-        return `Port ${this.port} on ${this.host} is in use by another program: stop it, or set PORT to another one.`
-      case "EACCES":
-        return `Port ${this.port} needs more rights than this user has: set PORT to one above 1023.`
-      case "EADDRNOTAVAIL":
-      case "ENOTFOUND":
-        return `${this.host} is no address of this machine: set HOST to one that is, or to 0.0.0.0 for all.`
-      default:
-        return `The API can't listen on ${this.host}:${this.port}: ${this.code}`
-    }
-  }
-}
 
 const handlers = Layer.mergeAll(
   AuthHandlers,
@@ -104,10 +84,7 @@ const listener = (shutdownTimeout: Duration.Duration) =>
         port,
         gracefulShutdownTimeout: shutdownTimeout
       })
-      return yield* Effect.mapError(Layer.build(server), ({ cause }) => {
-        const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : String(cause)
-        return new ListenFailed({ host, port, code })
-      })
+      return yield* Effect.mapError(Layer.build(server), ListenFailed.of({ name: "PORT", host, port }))
     })
   ).pipe(Layer.provide(AccessLog.layer))
 
@@ -121,6 +98,7 @@ export const layer = (options: { readonly shutdownTimeout: Duration.Duration }) 
   }).pipe(
     Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(64))),
     Layer.provideMerge(listener(options.shutdownTimeout)),
+    Layer.provide(OperationsLayer.layer),
     Layer.provideMerge(Health.layer),
     Layer.provideMerge(AuthLayer.layer)
   )

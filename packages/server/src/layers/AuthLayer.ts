@@ -1,5 +1,6 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { AccessTokens } from "@joy/auth/AccessTokens"
+import { AccountChanges } from "@joy/auth/AccountChanges"
 import { Accounts } from "@joy/auth/Accounts"
 import { AuditLog } from "@joy/auth/AuditLog"
 import { AuthConfig } from "@joy/auth/AuthConfig"
@@ -14,11 +15,13 @@ import { Revocations } from "@joy/auth/Revocations"
 import { SessionIndex } from "@joy/auth/SessionIndex"
 import { Sessions } from "@joy/auth/Sessions"
 import { SessionUse } from "@joy/auth/SessionUse"
+import * as OwnedItems from "@joy/catalog/OwnedItems"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import { Configuration } from "../config/Configuration.ts"
+import * as EventLog from "../EventLog.ts"
 import * as Redis from "../Redis.ts"
 
 const config = Layer.unwrap(
@@ -62,8 +65,13 @@ export const layerTool = Accounts.layerNoDeps.pipe(
 )
 
 /** Everything that requests need to know who makes them. Gives the `Signer`, and `Redis` where it is configured. */
-export const layer = Layer.mergeAll(Accounts.layerNoDeps, Principals.layerNoDeps, AccessTokens.layer).pipe(
+export const layer = Layer.mergeAll(
+  Accounts.layerNoDeps,
+  AccountChanges.layerNoDeps,
+  Principals.layerNoDeps,
+  AccessTokens.layer
+).pipe(
   Layer.provideMerge(Sessions.layerNoDeps),
-  Layer.provide([Revocations.layer, SessionUse.layer]),
+  Layer.provide([Revocations.layer, SessionUse.layer, EventLog.layer, OwnedItems.layerUserDeletion]),
   Layer.provideMerge(foundation)
 )

@@ -1,7 +1,7 @@
 import * as Path from "node:path"
 
-import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -33,6 +33,13 @@ export class DatabaseMissing extends Schema.TaggedError<DatabaseMissing>()("Data
   }
 }
 
+/** The embedded database ended although nobody asked it to. */
+export class DatabaseLost extends Schema.TaggedError<DatabaseLost>()("DatabaseLost", { detail: Schema.String }) {
+  override get message() {
+    return `The database ended by itself (${this.detail}), and joy with it. Nothing is lost: start again.`
+  }
+}
+
 /** Where the folder of the embedded database is. */
 export const folder = (dataDir: string) => Path.join(dataDir, "postgres")
 
@@ -56,24 +63,25 @@ const connected = (url: Redacted.Redacted, applicationName: string) =>
     )
   )
 
-type DatabaseServices = PgClient.PgClient | SqlClient.SqlClient
-
-/** The database of a process that owns its data folder: the one of `DATABASE_URL`, else one of its own. */
-export const owned = Layer.unwrap(
-  Effect.gen(function* () {
-    const { dataDir, databaseUrl } = yield* Configuration
-    if (databaseUrl !== null) return connected(databaseUrl, "joy") satisfies Layer.Layer<DatabaseServices, unknown>
-    yield* Progress.step("Starting the database")
-    const postgres = yield* EmbeddedPostgres.start({ dataDir: folder(dataDir) })
-    // Without its database the process is worth nothing; the next start recovers by itself.
-    yield* Effect.forkScoped(
-      Effect.flatMap(postgres.exit, (exit) =>
-        Effect.die(new Error(`The embedded database ended by itself: ${JSON.stringify(exit)}`))
+/**
+ * The database of a process that owns its data folder: the one of `DATABASE_URL`, else one of its own. When that ends by
+ * itself `lost` fails: without its database the process is worth nothing, and the next start recovers.
+ */
+export const owned = (lost: Deferred.Deferred<never, DatabaseLost>) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { dataDir, databaseUrl } = yield* Configuration
+      if (databaseUrl !== null) return connected(databaseUrl, "joy")
+      yield* Progress.step("Starting the database")
+      const postgres = yield* EmbeddedPostgres.start({ dataDir: folder(dataDir) })
+      yield* Effect.forkScoped(
+        Effect.flatMap(postgres.exit, ({ code, signal }) =>
+          Deferred.fail(lost, new DatabaseLost({ detail: signal === null ? `exit code ${code}` : signal }))
+        )
       )
-    )
-    return connected(postgres.url, "joy")
-  })
-)
+      return connected(postgres.url, "joy")
+    })
+  )
 
 /** The database of a process beside others: the one of `DATABASE_URL`, else that of the `joy up` on the same folder. */
 export const found = Layer.unwrap(

@@ -43,6 +43,37 @@ describe("the configuration", () => {
     })
   )
 
+  for (const [media, derived, ok] of [
+    ["/films", "/films", false],
+    ["/films", "/films/made", false],
+    ["/films", "/films/.joy", true],
+    ["/films", "/films/.joy/made", true],
+    ["/films", "/films-made", true],
+    ["/films/a", "/films", true]
+  ] as const) {
+    it.effect(`${ok ? "lets" : "does not let"} ${derived} hold what is made from ${media}`, () =>
+      Effect.gen(function* () {
+        const result = yield* Effect.exit(read({ MEDIA_DIR: media, DERIVED_DIR: derived }))
+        assert.strictEqual(result._tag, ok ? "Success" : "Failure")
+      })
+    )
+  }
+
+  for (const [prefix, derived, ok] of [
+    ["", "made/", false],
+    ["", ".joy/made/", true],
+    ["films/", "films/made/", false],
+    ["films/", "made/", true],
+    ["films", "films/.joy", true]
+  ] as const) {
+    it.effect(`${ok ? "lets" : "does not let"} "${derived}" hold what is made from "${prefix}" of one bucket`, () =>
+      Effect.gen(function* () {
+        const result = yield* Effect.exit(read({ S3_BUCKET: "b", S3_PREFIX: prefix, DERIVED_PREFIX: derived }))
+        assert.strictEqual(result._tag, ok ? "Success" : "Failure")
+      })
+    )
+  }
+
   it.effect("takes an empty value for none", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* read({ PORT: "", S3_BUCKET: " " })).source._tag, "Folder")
