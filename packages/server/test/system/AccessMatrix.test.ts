@@ -1,0 +1,261 @@
+import { copyFileSync, mkdirSync } from "node:fs"
+import { join } from "node:path"
+
+import { assert, layer } from "@effect/vitest"
+import { Api } from "@joy/domain/Api"
+import * as Joy from "@joy/testing/Joy"
+import type * as JoyHttp from "@joy/testing/JoyHttp"
+import * as JoyUp from "@joy/testing/JoyUp"
+import { describeWith } from "@joy/testing/Needs"
+import * as TestMedia from "@joy/testing/TestMedia"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+
+/** Who asks. `owner` is a viewer whose folder holds the private item, `viewer` is another one. */
+const actors = ["anonymous", "owner", "viewer", "curator", "admin"] as const
+type Actor = (typeof actors)[number]
+
+/** An installation with an item of everybody and one of the owner alone, and everyone signed in. */
+class World extends Context.Service<
+  World,
+  {
+    readonly up: JoyUp.JoyUp["Service"]
+    readonly signedIn: Readonly<Record<Exclude<Actor, "anonymous">, JoyUp.SignedIn>>
+    readonly sharedId: string
+    readonly privateId: string
+    readonly scanId: string
+  }
+>()("@joy/server/test/World") {
+  static readonly layer = Layer.effect(
+    World,
+    Effect.gen(function* () {
+      const up = yield* JoyUp.JoyUp
+      const owner = yield* up.account("owner")
+      const viewer = yield* up.account("viewer")
+      const curator = yield* up.account("curator", ["curator"])
+      const film = yield* TestMedia.video()
+      const home = join(up.library, "users", owner.userId)
+      mkdirSync(home, { recursive: true })
+      copyFileSync(film, join(up.library, "shared.mp4"))
+      copyFileSync(film, join(home, "film.mp4"))
+      const { scanId } = yield* Effect.orDie(up.admin.client.media.refresh({ query: {} }))
+      const { items } = yield* Joy.until(
+        Effect.orDie(up.admin.client.media.list({ query: {} })),
+        ({ items }) => items.length === 2 && items.every(({ status }) => status === "ready")
+      )
+      const idOf = (key: string) => String(items.find(({ s3Key }) => s3Key === key)?.id)
+      return {
+        up,
+        signedIn: { owner, viewer, curator, admin: up.admin },
+        sharedId: idOf("shared.mp4"),
+        privateId: idOf(`users/${owner.userId}/film.mp4`),
+        scanId
+      }
+    })
+  ).pipe(Layer.provide(JoyUp.JoyUp.layer({ INGEST_INTERVAL: "1h", RATE_LIMITS: "off" })))
+}
+
+interface Asked {
+  readonly world: World["Service"]
+  readonly actor: Actor
+  /** A session that may be used up: of the actor, or of the owner for who has none. */
+  readonly spare: JoyUp.SignedIn
+}
+
+interface Rule {
+  /** For each of `actors`, in their order. */
+  readonly statuses: readonly [number, number, number, number, number]
+  readonly path?: (asked: Asked) => string
+  readonly body?: (asked: Asked) => unknown
+  /** Asks with the spare session: it is gone afterwards. */
+  readonly spends?: boolean
+}
+
+const everybody = [200, 200, 200, 200, 200] as const
+const signedIn = [401, 200, 200, 200, 200] as const
+const ofTheItem = [401, 200, 404, 200, 200] as const
+const curators = (status: number) => [401, 403, 403, status, status] as const
+
+const newAccount = (prefix: string) => (asked: Asked) => ({
+  username: `${prefix}-${asked.actor}`,
+  email: `${prefix}-${asked.actor}@example.org`,
+  password: JoyUp.accountPassword
+})
+
+/** Every route of the contract. A new one belongs here before it belongs anywhere. */
+const rules: Readonly<Record<string, Rule>> = {
+  "POST /auth/register": { statuses: [201, 201, 201, 201, 201], body: newAccount("registered") },
+  "POST /auth/login": {
+    statuses: everybody,
+    body: () => ({ identifier: "owner", password: JoyUp.accountPassword })
+  },
+  "POST /auth/refresh": {
+    statuses: everybody,
+    body: ({ spare }) => ({ refreshToken: Redacted.value(spare.tokens.refreshToken) })
+  },
+  "POST /auth/logout": { statuses: [401, 204, 204, 204, 204], spends: true },
+  "POST /auth/logout-all": { statuses: [401, 204, 204, 204, 204], spends: true },
+  "GET /protected": { statuses: signedIn },
+  "GET /.well-known/jwks.json": { statuses: everybody },
+  "GET /users/me": { statuses: signedIn },
+  "GET /users": { statuses: [401, 403, 403, 403, 200] },
+  "POST /users": { statuses: [401, 403, 403, 403, 201], body: newAccount("created") },
+  "GET /users/:id": {
+    statuses: [401, 200, 404, 404, 200],
+    path: ({ world }) => `/users/${world.signedIn.owner.userId}`
+  },
+  "GET /sessions": { statuses: signedIn },
+  "DELETE /sessions/:id": {
+    statuses: [401, 204, 404, 404, 204],
+    path: ({ spare }) => `/sessions/${spare.tokens.sessionId}`
+  },
+  "GET /media": { statuses: signedIn },
+  "GET /media/:id": { statuses: ofTheItem, path: ({ world }) => `/media/${world.privateId}` },
+  "GET /media/:id/content": { statuses: ofTheItem, path: ({ world }) => `/media/${world.privateId}/content` },
+  "GET /media/:id/thumbnail": { statuses: ofTheItem, path: ({ world }) => `/media/${world.privateId}/thumbnail` },
+  "POST /media/:id/retry": {
+    statuses: [401, 403, 404, 202, 202],
+    path: ({ world }) => `/media/${world.privateId}/retry`
+  },
+  "POST /media/refresh": { statuses: curators(202) },
+  "GET /media/refresh/:scanId": {
+    statuses: curators(200),
+    path: ({ world }) => `/media/refresh/${world.scanId}`
+  },
+  "GET /media/failures": { statuses: curators(200) },
+  "POST /media/failures/retry": { statuses: curators(202) },
+  "GET /health": { statuses: everybody },
+  "GET /health/redis": { statuses: everybody },
+  "GET /health/live": { statuses: everybody },
+  "GET /health/ready": { statuses: everybody }
+}
+
+/** The contract's routes, written as above. */
+const contract = Object.values(Api.groups)
+  .flatMap((group) => Object.values(group.endpoints))
+  .map(({ method, path }) => `${method} ${path === "/" ? path : path.replace(/\/$/, "")}`)
+
+const ask = Effect.fnUntraced(function* (route: string, rule: Rule, actor: Actor) {
+  const world = yield* World
+  const { up } = world
+  // Sessions that a rule ends are the owner's where the id stands in the path, and the actor's else.
+  const spareOf = rule.spends === true && actor !== "anonymous" ? actor : "owner"
+  const spare = yield* up.signIn(spareOf, spareOf === "admin" ? up.password : JoyUp.accountPassword)
+  const asked: Asked = { world, actor, spare }
+  const [method = "", template = ""] = route.split(" ")
+  const token = actor === "anonymous" ? undefined : rule.spends === true ? spare.token : world.signedIn[actor].token
+  const options: JoyHttp.RequestOptions = {
+    method,
+    token,
+    ...(rule.body === undefined ? {} : { body: rule.body(asked) })
+  }
+  return yield* up.request(rule.path?.(asked) ?? template, options)
+})
+
+describeWith(["ffmpeg"], "who may do what", () => {
+  layer(World.layer, { excludeTestServices: true })("over all routes", (it) => {
+    it.effect("is said for every route of the contract, and for nothing else", () =>
+      Effect.sync(() => {
+        assert.deepStrictEqual(contract.toSorted(), Object.keys(rules).toSorted())
+        const document = OpenApi.fromApi(Api)
+        const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
+          Object.keys(methods ?? {}).map(
+            (method) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1").replace(/(.)\/$/, "$1")}`
+          )
+        )
+        assert.deepStrictEqual(documented.toSorted(), Object.keys(rules).toSorted())
+      })
+    )
+
+    // Ending all sessions comes last: it ends those that others ask with.
+    const ordered = Object.entries(rules).toSorted(
+      ([a], [b]) => Number(a.endsWith("logout-all")) - Number(b.endsWith("logout-all"))
+    )
+    for (const [route, rule] of ordered.filter(([route]) => !route.endsWith("logout-all"))) {
+      it.effect(`holds for ${route}`, () =>
+        Effect.gen(function* () {
+          const statuses: Record<string, number> = {}
+          for (const actor of actors) statuses[actor] = (yield* ask(route, rule, actor)).status
+          assert.deepStrictEqual(statuses, Object.fromEntries(actors.map((actor, at) => [actor, rule.statuses[at]])))
+        })
+      )
+    }
+
+    it.effect("lists a private item to its owner, curators and administrators alone", () =>
+      Effect.gen(function* () {
+        const { privateId, sharedId, signedIn } = yield* World
+        const seen: Record<string, ReadonlyArray<string>> = {}
+        for (const [actor, { client }] of Object.entries(signedIn)) {
+          const { items } = yield* client.media.list({ query: {} })
+          seen[actor] = items
+            .map(({ id }) => (id === privateId ? "private" : id === sharedId ? "shared" : id))
+            .toSorted()
+          // Where an object lies is for its owner and for who writes.
+          for (const item of items) {
+            const tells = actor === "curator" || actor === "admin" || (actor === "owner" && item.id === privateId)
+            assert.strictEqual(item.s3Key !== null, tells, `${actor} ${item.title}`)
+          }
+        }
+        const both = ["private", "shared"]
+        assert.deepStrictEqual(seen, { owner: both, viewer: ["shared"], curator: both, admin: both })
+        const mine = yield* signedIn.owner.client.media.list({ query: { owner: "me" } })
+        assert.deepStrictEqual(
+          mine.items.map(({ id }) => String(id)),
+          [privateId]
+        )
+        const found = yield* signedIn.viewer.client.media.list({ query: { q: "film" } })
+        assert.deepStrictEqual(found.items, [])
+      })
+    )
+
+    it.effect("makes somebody else's private item no different from one that does not exist", () =>
+      Effect.gen(function* () {
+        const { privateId, signedIn, up } = yield* World
+        const { token } = signedIn.viewer
+        const unknownId = `${privateId.slice(0, -4)}0000`
+        for (const [method, rest] of [
+          ["GET", ""],
+          ["GET", "/content"],
+          ["HEAD", "/content"],
+          ["GET", "/thumbnail"],
+          ["GET", "/thumbnail?width=320&exp=9999999999&sig=AAAAAAAAAAAAAAAAAAAAAA"],
+          ["POST", "/retry"]
+        ] as const) {
+          const theirs = yield* up.request(`/media/${privateId}${rest}`, { method, token })
+          const none = yield* up.request(`/media/${unknownId}${rest}`, { method, token })
+          assert.deepStrictEqual({ status: theirs.status, text: theirs.text }, { status: none.status, text: none.text })
+          const stranger = yield* up.request(`/media/${privateId}${rest}`, { method })
+          const nobody = yield* up.request(`/media/${unknownId}${rest}`, { method })
+          assert.deepStrictEqual(
+            { status: stranger.status, text: stranger.text },
+            { status: nobody.status, text: nobody.text }
+          )
+        }
+      })
+    )
+
+    it.effect("shows the shared item to all who are signed in", () =>
+      Effect.gen(function* () {
+        const { sharedId, signedIn, up } = yield* World
+        for (const { token } of Object.values(signedIn)) {
+          for (const rest of ["", "/content", "/thumbnail"]) {
+            assert.strictEqual((yield* up.request(`/media/${sharedId}${rest}`, { token })).status, 200, rest)
+          }
+        }
+      })
+    )
+
+    for (const [route, rule] of ordered.filter(([route]) => route.endsWith("logout-all"))) {
+      it.effect(`holds for ${route}`, () =>
+        Effect.gen(function* () {
+          for (const [at, actor] of actors.entries()) {
+            assert.strictEqual((yield* ask(route, rule, actor)).status, rule.statuses[at], actor)
+          }
+        })
+      )
+    }
+  })
+})
