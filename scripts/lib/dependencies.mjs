@@ -45,10 +45,9 @@ const matchesLockfile = () => {
 }
 
 /**
- * Not `npm ci`: it refuses a lockfile that lacks an optional package of some other platform (npm can't write down what
- * the registry it was made with does not have), and it deletes the Node.js that may be running this. The lockfile is
- * what decides all the same: `--no-save` leaves it alone, and `matchesLockfile` looks at the outcome. No install scripts:
- * nothing here needs one, and none should run with the rights of whoever starts this.
+ * Not `npm ci`: it deletes the Node.js that may be running this. The lockfile is what decides all the same: `--no-save`
+ * leaves it alone, and `matchesLockfile` looks at the outcome. No install scripts: nothing here needs one, and none should
+ * run with the rights of whoever starts this.
  */
 const install = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
 
