@@ -22,6 +22,10 @@ export interface SignedIn {
   readonly userId: string
 }
 
+/** The refresh token of an answer that has it in its body. */
+export const refreshTokenOf = ({ refreshToken }: Tokens): string =>
+  refreshToken === undefined ? "" : Redacted.value(refreshToken)
+
 /** A server that answers. */
 export interface Server {
   readonly joy: Joy.JoyProcess

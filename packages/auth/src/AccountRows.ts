@@ -1,5 +1,4 @@
 import { UserId } from "@joy/domain/Ids"
-import { GrantedPermission } from "@joy/domain/Permission"
 import { Timestamp } from "@joy/domain/Timestamp"
 import { type Email, User, type Username } from "@joy/domain/User"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -21,7 +20,7 @@ export interface NewAccount {
   readonly roles: ReadonlyArray<string>
 }
 
-const Role = Schema.Struct({ name: Schema.String, permissions: Schema.Array(GrantedPermission) })
+const Role = Schema.Struct({ name: Schema.String, permissions: Schema.Array(Schema.String) })
 
 const Credentials = Schema.Struct({
   ...User.fields,
@@ -50,6 +49,19 @@ export const make = Effect.gen(function* () {
     execute: ({ key, kind }) => sql`
       SELECT ${columns}, u.password_hash FROM users u
       WHERE ${kind === "email" ? sql`u.email_key = ${key}` : sql`u.username_key = ${key}`}`
+  })
+
+  const credentials = SqlSchema.findOneOption({
+    Request: UserId,
+    Result: Credentials,
+    execute: (id) => sql`SELECT ${columns}, u.password_hash FROM users u WHERE u.id = ${id}`
+  })
+
+  /** As `byId`; nobody else changes the account until the transaction ends. */
+  const locked = SqlSchema.findOneOption({
+    Request: UserId,
+    Result: User,
+    execute: (id) => sql`SELECT ${columns} FROM users u WHERE u.id = ${id} FOR NO KEY UPDATE OF u`
   })
 
   const page = SqlSchema.findAll({
@@ -112,5 +124,5 @@ export const make = Effect.gen(function* () {
     execute: () => sql`SELECT count(*)::int AS users FROM users`
   })
 
-  return { byId, byIdentifier, page, roles, insert, rehash, setPassword, count }
+  return { byId, byIdentifier, credentials, locked, page, roles, insert, rehash, setPassword, count }
 })

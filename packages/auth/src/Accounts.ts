@@ -2,7 +2,6 @@ import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
 import type { UserId } from "@joy/domain/Ids"
 import * as Keyset from "@joy/domain/Keyset"
 import type { Page, PageQuery } from "@joy/domain/Page"
-import { expand } from "@joy/domain/Permission"
 import * as Policy from "@joy/domain/Policy"
 import { Forbidden, type InvalidRequest, type ServiceUnavailable } from "@joy/domain/Problem"
 import { InvalidCredentials } from "@joy/domain/Session"
@@ -31,6 +30,7 @@ import { AuthConfig } from "./AuthConfig.ts"
 import { PasswordHasher } from "./PasswordHasher.ts"
 import { PasswordPolicy } from "./PasswordPolicy.ts"
 import { none, type RequestFacts } from "./RequestFacts.ts"
+import * as RoleRows from "./RoleRows.ts"
 import { Sessions } from "./Sessions.ts"
 
 export interface NewAccount {
@@ -181,7 +181,7 @@ export class Accounts extends Context.Service<
           const names = new Set(account.roles.map(AccountKeys.storable))
           const roles = yield* Effect.orDie(rows.roles([...names]))
           if (roles.length < names.size) return yield* new RoleNotFound({})
-          for (const permission of expand(roles.flatMap((role) => role.permissions))) {
+          for (const permission of RoleRows.known(roles.flatMap((role) => role.permissions))) {
             if (!principal.permissions.has(permission)) {
               return yield* new Forbidden({ detail: `Only who has the permission ${permission} can grant it` })
             }

@@ -155,7 +155,7 @@ export class Principals extends Context.Service<
           if (found === null || found.userId !== token.userId) return unauthenticated
           const principal: Principal = {
             userId: token.userId,
-            sessionId: token.sessionId,
+            credential: { kind: "session", sessionId: token.sessionId },
             permissions: permissionsOf(found.permissions)
           }
           return Clock.clockWith((clock) => {

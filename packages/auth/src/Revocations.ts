@@ -64,9 +64,14 @@ const make = Effect.gen(function* () {
         })
       )
     }),
-    change: Effect.fn("Revocations.change")(function* (userId: UserId) {
-      yield* announce([changed + userId])
-      yield* sql.afterCommit(Effect.map(Clock.currentTimeMillis, (now) => remember(changedUntil, userId, now)))
+    change: Effect.fn("Revocations.change")(function* (userIds: ReadonlyArray<UserId>) {
+      if (userIds.length === 0) return
+      yield* announce(userIds.map((id) => changed + id))
+      yield* sql.afterCommit(
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          for (const id of userIds) remember(changedUntil, id, now)
+        })
+      )
     }),
     hasEnded: (id) => endedUntil.has(id),
     hasChanged: (userId) => changedUntil.has(userId),
@@ -92,8 +97,8 @@ export class Revocations extends Context.Service<
   {
     /** Announces in the current transaction that sessions have ended; after it, nobody here takes them for live. */
     readonly end: (ids: ReadonlyArray<SessionId>) => Effect.Effect<void>
-    /** Announces in the current transaction that what a user may do has changed. */
-    readonly change: (userId: UserId) => Effect.Effect<void>
+    /** Announces in the current transaction that what users may do has changed. */
+    readonly change: (userIds: ReadonlyArray<UserId>) => Effect.Effect<void>
     /** Whether the session is known to have ended. */
     readonly hasEnded: (id: SessionId) => boolean
     /** Whether index entries of the user may be out of date. */

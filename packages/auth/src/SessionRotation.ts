@@ -155,9 +155,20 @@ export const make = Effect.gen(function* () {
     return yield* new RefreshTokenReused({})
   })
 
-  /** See `Sessions.rotate`. */
-  return Effect.fn("Sessions.rotate")(function* (refreshToken: Redacted.Redacted, facts: RequestFacts) {
-    const secret = RefreshSecret.parse(refreshToken)
-    return secret === undefined ? yield* ended : yield* exchange(secret, facts, 3)
-  })
+  return {
+    /** See `Sessions.rotate`. */
+    rotate: Effect.fn("Sessions.rotate")(function* (refreshToken: Redacted.Redacted, facts: RequestFacts) {
+      const secret = RefreshSecret.parse(refreshToken)
+      return secret === undefined ? yield* ended : yield* exchange(secret, facts, 3)
+    }),
+    /** The live session that a token was given out for, be it spent by now: enough to end the session. */
+    sessionOf: Effect.fnUntraced(function* (refreshToken: Redacted.Redacted) {
+      const secret = RefreshSecret.parse(refreshToken)
+      if (secret === undefined) return yield* ended
+      const found = Option.getOrUndefined(yield* Effect.orDie(find(secret.sessionId)))
+      const key = keys.refreshKeys().find(({ id }) => id === found?.secretKeyId)
+      if (found === undefined || key === undefined || !RefreshSecret.isGenuine(key, secret)) return yield* ended
+      return found.live && secret.counter <= found.counter ? secret.sessionId : yield* ended
+    })
+  }
 })

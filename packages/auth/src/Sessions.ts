@@ -1,4 +1,4 @@
-import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
+import { CurrentPrincipal, sessionIdOf } from "@joy/domain/CurrentPrincipal"
 import { SessionId, UserId } from "@joy/domain/Ids"
 import * as Keyset from "@joy/domain/Keyset"
 import type { Page, PageQuery } from "@joy/domain/Page"
@@ -66,6 +66,11 @@ export class Sessions extends Context.Service<
     ) => Effect.Effect<OpenSession, InvalidRefreshToken | RefreshTokenReused>
     /** Signs out. A session that has ended stays as it is. */
     readonly end: (sessionId: SessionId, facts: RequestFacts) => Effect.Effect<void>
+    /** Signs out who holds a refresh token of the session. */
+    readonly endByToken: (
+      refreshToken: Redacted.Redacted,
+      facts: RequestFacts
+    ) => Effect.Effect<void, InvalidRefreshToken>
     /** Ends the sessions of a user, those too that are being opened meanwhile; says how many. */
     readonly endAll: (
       userId: UserId,
@@ -74,8 +79,14 @@ export class Sessions extends Context.Service<
     ) => Effect.Effect<number>
     /** Live sessions, the newest first: the principal's own, or with `sessions:read` those of another user. */
     readonly list: (query: SessionQuery) => Effect.Effect<Page<Session>, Forbidden | InvalidRequest, CurrentPrincipal>
-    /** Ends one of the principal's sessions, or with `sessions:write` any. What is not theirs is not there. */
-    readonly endById: (id: SessionId, facts: RequestFacts) => Effect.Effect<void, SessionNotFound, CurrentPrincipal>
+    /**
+     * Ends one of the principal's sessions, or with `sessions:write` any. What is not theirs is not there. Not by an
+     * API key.
+     */
+    readonly endById: (
+      id: SessionId,
+      facts: RequestFacts
+    ) => Effect.Effect<void, Forbidden | SessionNotFound, CurrentPrincipal>
   }
 >()("@joy/auth/Sessions") {
   static readonly layerNoDeps: Layer.Layer<
@@ -147,7 +158,7 @@ export class Sessions extends Context.Service<
         Effect.catchTag(["SqlError", "SchemaError"], Effect.die)
       )
 
-      const rotate = yield* SessionRotation.make
+      const { rotate, sessionOf } = yield* SessionRotation.make
 
       const end = Effect.fn("Sessions.end")(
         function* (sessionId: SessionId, facts: RequestFacts) {
@@ -166,6 +177,13 @@ export class Sessions extends Context.Service<
         sql.withTransaction,
         Effect.orDie
       )
+
+      const endByToken = Effect.fn("Sessions.endByToken")(function* (
+        refreshToken: Redacted.Redacted,
+        facts: RequestFacts
+      ) {
+        yield* end(yield* sessionOf(refreshToken), facts)
+      })
 
       const endRows = SqlSchema.findAll({
         Request: Schema.Struct({
@@ -223,14 +241,14 @@ export class Sessions extends Context.Service<
       const findPage = SqlSchema.findAll({
         Request: Schema.Struct({
           userId: UserId,
-          current: SessionId,
+          current: Schema.NullOr(SessionId),
           after: Schema.NullOr(Position),
           limit: Schema.Int
         }),
         Result: Session,
         execute: ({ after, current, limit, userId }) => sql`
           SELECT id, created_at, last_used_at, least(expires_at, idle_expires_at) AS expires_at, ip, user_agent,
-            id = ${current}::uuid AS current
+            id IS NOT DISTINCT FROM ${current}::uuid AS current
           FROM sessions
           WHERE user_id = ${userId} AND ${live}
             AND ${after === null ? sql`TRUE` : sql`(created_at, id) < (${after[0]}::timestamptz, ${after[1]}::uuid)`}
@@ -246,7 +264,7 @@ export class Sessions extends Context.Service<
         const after = yield* Keyset.position(signer, name, Position, query.cursor)
         const rows = yield* findPage({
           userId,
-          current: principal.sessionId,
+          current: sessionIdOf(principal),
           after,
           limit: Keyset.rowLimit(query)
         }).pipe(Effect.orDie)
@@ -255,7 +273,7 @@ export class Sessions extends Context.Service<
 
       const endById = Effect.fn("Sessions.endById")(
         function* (sessionId: SessionId, facts: RequestFacts) {
-          const principal = yield* CurrentPrincipal
+          const principal = yield* Policy.session
           const any = principal.permissions.has("sessions:write")
           const own = yield* endOne({ sessionId, reason: "ended", owner: principal.userId })
           const rows = own.length > 0 || !any ? own : yield* endOne({ sessionId, reason: "admin", owner: null })
@@ -274,7 +292,7 @@ export class Sessions extends Context.Service<
         Effect.catchTag(["SqlError", "SchemaError"], Effect.die)
       )
 
-      return Sessions.of({ open, rotate, end, endAll, list, endById })
+      return Sessions.of({ open, rotate, end, endByToken, endAll, list, endById })
     })
   )
 }

@@ -11,15 +11,13 @@ import { Accounts } from "../src/Accounts.ts"
 import { Principals } from "../src/Principals.ts"
 import { none } from "../src/RequestFacts.ts"
 import { Sessions } from "../src/Sessions.ts"
-import { as, audited, fresh, layer as testLayer, newUser, password } from "./TestAuth.ts"
+import { as, audited, fresh, layer as testLayer, newUser, password, tag } from "./TestAuth.ts"
 
 const register = (account: ReturnType<typeof fresh>) =>
   Effect.flatMap(Accounts, (accounts) => accounts.register(account, none))
 const signIn = (identifier: string, secret = password) =>
   Effect.flatMap(Accounts, (accounts) => accounts.authenticate({ identifier, password: secret }, none))
 
-const tag = <R>(effect: Effect.Effect<unknown, { readonly _tag: string }, R>) =>
-  Effect.match(effect, { onFailure: (error) => error._tag, onSuccess: () => "made" })
 const median = (times: ReadonlyArray<number>) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
 
 describe("Accounts", () => {

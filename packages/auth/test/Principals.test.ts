@@ -46,7 +46,7 @@ describe("Principals", () => {
         const admin = yield* newSession("admin")
         assert.deepStrictEqual(yield* principalOf(viewer), {
           userId: viewer.userId,
-          sessionId: viewer.sessionId,
+          credential: { kind: "session", sessionId: viewer.sessionId },
           permissions: new Set(["media:read"] as const)
         })
         assert.isTrue((yield* principalOf(admin)).permissions.has("roles:write"))
@@ -108,7 +108,7 @@ describe("Principals", () => {
         const session = yield* newSession("admin")
         assert.isTrue((yield* principalOf(session)).permissions.has("users:write"))
         yield* sql`DELETE FROM user_roles WHERE user_id = ${session.userId}`.pipe(
-          Effect.andThen(revocations.change(session.userId)),
+          Effect.andThen(revocations.change([session.userId])),
           sql.withTransaction
         )
         assert.strictEqual((yield* principalOf(session)).permissions.size, 0)

@@ -1,7 +1,9 @@
+import * as OwnedItems from "@joy/catalog/OwnedItems"
 import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
-import { SessionId, UserId } from "@joy/domain/Ids"
+import { ApiKeyId, SessionId, UserId } from "@joy/domain/Ids"
 import type { Permission } from "@joy/domain/Permission"
 import { Email, Username } from "@joy/domain/User"
+import * as EventLog from "@joy/server/EventLog"
 import * as TestDatabase from "@joy/testing/TestDatabase"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as DateTime from "effect/DateTime"
@@ -11,8 +13,12 @@ import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
 
 import { AccessTokens } from "../src/AccessTokens.ts"
+import { AccountChanges } from "../src/AccountChanges.ts"
 import { Accounts } from "../src/Accounts.ts"
+import { ApiKeyPrincipals } from "../src/ApiKeyPrincipals.ts"
+import { ApiKeys } from "../src/ApiKeys.ts"
 import { AuditLog } from "../src/AuditLog.ts"
+import { AuditTrail } from "../src/AuditTrail.ts"
 import { AuthConfig, type AuthOptions } from "../src/AuthConfig.ts"
 import * as KeyFile from "../src/KeyFile.ts"
 import { Keys } from "../src/Keys.ts"
@@ -20,16 +26,28 @@ import * as KeySigner from "../src/KeySigner.ts"
 import { PasswordHasher } from "../src/PasswordHasher.ts"
 import { PasswordPolicy } from "../src/PasswordPolicy.ts"
 import { Principals } from "../src/Principals.ts"
+import { RateLimits } from "../src/RateLimits.ts"
 import { none } from "../src/RequestFacts.ts"
 import { Revocations } from "../src/Revocations.ts"
+import { Roles } from "../src/Roles.ts"
 import { SessionIndex } from "../src/SessionIndex.ts"
 import { Sessions } from "../src/Sessions.ts"
 import { SessionUse } from "../src/SessionUse.ts"
 
 /** A process's worth of this context over a database, keys and options that others may share. */
-const services = Layer.mergeAll(Accounts.layerNoDeps, Principals.layerNoDeps, AccessTokens.layer).pipe(
+const services = Layer.mergeAll(
+  Accounts.layerNoDeps,
+  AccountChanges.layerNoDeps,
+  ApiKeys.layerNoDeps,
+  ApiKeyPrincipals.layerNoDeps,
+  AuditTrail.layerNoDeps,
+  Roles.layerNoDeps,
+  Principals.layerNoDeps,
+  AccessTokens.layer
+).pipe(
   Layer.provideMerge(Sessions.layerNoDeps),
-  Layer.provideMerge(Layer.mergeAll(Revocations.layer, SessionUse.layer)),
+  Layer.provideMerge(Layer.mergeAll(Revocations.layer, SessionUse.layer, RateLimits.layerMemory)),
+  Layer.provide([EventLog.layer, OwnedItems.layerUserDeletion]),
   Layer.provideMerge(Layer.mergeAll(AuditLog.layer, PasswordHasher.layer, PasswordPolicy.layer, KeySigner.layer))
 )
 
@@ -89,9 +107,23 @@ export const as =
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.provideService(effect, CurrentPrincipal, {
       userId: who.userId,
-      sessionId: who.sessionId ?? SessionId.make(SecureRandom.uuidV7Unsafe()),
+      credential: { kind: "session", sessionId: who.sessionId ?? SessionId.make(SecureRandom.uuidV7Unsafe()) },
       permissions: new Set(permissions)
     })
+
+/** As `as`, by an API key of the user. */
+export const asKey =
+  (userId: UserId, ...permissions: ReadonlyArray<Permission>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.provideService(effect, CurrentPrincipal, {
+      userId,
+      credential: { kind: "apiKey", apiKeyId: ApiKeyId.make(SecureRandom.uuidV7Unsafe()) },
+      permissions: new Set(permissions)
+    })
+
+/** The tag of the error, or `made`. */
+export const tag = <R>(effect: Effect.Effect<unknown, { readonly _tag: string }, R>) =>
+  Effect.match(effect, { onFailure: (error) => error._tag, onSuccess: () => "made" })
 
 /** A pause in real time, whatever clock the test has. */
 export const pause = (millis: number) =>

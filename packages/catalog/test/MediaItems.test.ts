@@ -27,8 +27,8 @@ const uuid = () => SecureRandom.uuidV7Unsafe()
 const as = (role: keyof typeof builtInRoles | "nobody", userId: UserId = UserId.make(uuid())) =>
   Effect.provideService(CurrentPrincipal, {
     userId,
-    sessionId: SessionId.make(uuid()),
-    permissions: role === "nobody" ? new Set() : expand(builtInRoles[role])
+    credential: { kind: "session", sessionId: SessionId.make(uuid()) },
+    permissions: role === "nobody" ? new Set<never>() : expand(builtInRoles[role])
   })
 
 const addUser = Effect.fnUntraced(function* (name: string) {

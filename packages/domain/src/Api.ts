@@ -1,10 +1,13 @@
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
 
+import { ApiKeysApi } from "./ApiKeysApi.ts"
+import { AuditApi } from "./AuditApi.ts"
 import { AuthApi, IdentityApi } from "./AuthApi.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { MediaApi } from "./MediaApi.ts"
 import { RequestValidation } from "./RequestValidation.ts"
+import { RolesApi } from "./RolesApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
 import { UsersApi } from "./UsersApi.ts"
 
@@ -13,7 +16,10 @@ export class Api extends HttpApi.make("joy")
   .add(AuthApi)
   .add(IdentityApi)
   .add(UsersApi)
+  .add(RolesApi)
   .add(SessionsApi)
+  .add(ApiKeysApi)
+  .add(AuditApi)
   .add(MediaApi)
   .add(HealthApi)
   .middleware(RequestValidation)

@@ -8,6 +8,7 @@ import * as Redacted from "effect/Redacted"
 
 import { Api } from "./Api.ts"
 import { Authorization } from "./Authorization.ts"
+import { LogoutAuthorization } from "./LogoutAuthorization.ts"
 import { ThumbnailAuthorization } from "./ThumbnailAuthorization.ts"
 
 export type ApiClient = HttpApiClient.ForApi<typeof Api>
@@ -23,6 +24,11 @@ export const layerBearer = (token: Effect.Effect<Redacted.Redacted>) => {
   const send = HttpApiMiddleware.layerClient
   return Layer.mergeAll(
     send(Authorization, ({ next, request }) =>
+      Effect.flatMap(token, (value) =>
+        next(Redacted.value(value) === "" ? request : HttpClientRequest.bearerToken(request, value))
+      )
+    ),
+    send(LogoutAuthorization, ({ next, request }) =>
       Effect.flatMap(token, (value) =>
         next(Redacted.value(value) === "" ? request : HttpClientRequest.bearerToken(request, value))
       )

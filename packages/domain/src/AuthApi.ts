@@ -6,32 +6,58 @@ import * as Schema from "effect/Schema"
 
 import { Authorization } from "./Authorization.ts"
 import { SessionId, UserId } from "./Ids.ts"
+import { LogoutAuthorization } from "./LogoutAuthorization.ts"
 import { Permission } from "./Permission.ts"
-import { ServiceUnavailable, TooManyRequests } from "./Problem.ts"
-import { InvalidCredentials, InvalidRefreshToken, RefreshToken, RefreshTokenReused, Tokens } from "./Session.ts"
+import { Forbidden, InvalidRequest, ServiceUnavailable, TooManyRequests } from "./Problem.ts"
+import {
+  CrossSite,
+  InvalidCredentials,
+  InvalidRefreshToken,
+  RefreshToken,
+  RefreshTokenReused,
+  Tokens
+} from "./Session.ts"
 import { Text } from "./Text.ts"
 import { AccountExists, Email, NewPassword, RegistrationClosed, Username, WeakPassword } from "./User.ts"
 
 /** A password as it is typed at sign-in. No rule but the bound: what was once accepted must stay usable. */
 const Password = Schema.RedactedFromValue(Schema.String.check(Schema.isMaxLength(4096)))
 
+const cookieTransport =
+  "With the header `X-Token-Transport: cookie` the refresh token is in an HttpOnly cookie instead of the answer."
+
 /** Signing in and out. */
 export class AuthApi extends HttpApiGroup.make("auth")
   .add(
-    HttpApiEndpoint.post("logout", "/logout", { success: HttpApiSchema.NoContent }).annotateMerge(
-      OpenApi.annotations({ summary: "End this session" })
-    ),
-    HttpApiEndpoint.post("logoutAll", "/logout-all", { success: HttpApiSchema.NoContent }).annotateMerge(
-      OpenApi.annotations({ summary: "End every session of the user, this one too" })
-    )
+    HttpApiEndpoint.post("logoutAll", "/logout-all", {
+      success: HttpApiSchema.NoContent,
+      error: Forbidden
+    }).annotateMerge(OpenApi.annotations({ summary: "End every session of the user, this one too" })),
+    HttpApiEndpoint.post("changePassword", "/password", {
+      payload: Schema.Struct({ currentPassword: Password, newPassword: NewPassword }),
+      success: HttpApiSchema.NoContent,
+      error: [Forbidden, InvalidCredentials, WeakPassword, TooManyRequests, ServiceUnavailable]
+    }).annotateMerge(OpenApi.annotations({ summary: "Change one's password; every other session ends" }))
   )
   .middleware(Authorization)
+  .add(
+    HttpApiEndpoint.post("logout", "/logout", {
+      success: HttpApiSchema.NoContent,
+      error: [Forbidden, InvalidRefreshToken]
+    })
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "End this session: the bearer's, or that of the refresh cookie, which is cleared"
+        })
+      )
+      .middleware(LogoutAuthorization)
+  )
   .add(
     HttpApiEndpoint.post("register", "/register", {
       payload: Schema.Struct({ username: Username, email: Email, password: NewPassword }),
       success: Tokens.pipe(HttpApiSchema.status(201)),
       error: [RegistrationClosed, AccountExists, WeakPassword, TooManyRequests, ServiceUnavailable]
-    }).annotateMerge(OpenApi.annotations({ summary: "Make an account and sign in" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "Make an account and sign in", description: cookieTransport })),
     HttpApiEndpoint.post("login", "/login", {
       payload: Schema.Struct({
         identifier: Text(254).annotate({
@@ -41,12 +67,17 @@ export class AuthApi extends HttpApiGroup.make("auth")
       }),
       success: Tokens,
       error: [InvalidCredentials, TooManyRequests, ServiceUnavailable]
-    }).annotateMerge(OpenApi.annotations({ summary: "Sign in" })),
+    }).annotateMerge(OpenApi.annotations({ summary: "Sign in", description: cookieTransport })),
     HttpApiEndpoint.post("refresh", "/refresh", {
-      payload: Schema.Struct({ refreshToken: RefreshToken }),
+      payload: [Schema.Struct({ refreshToken: Schema.optionalKey(RefreshToken) }), Schema.Null],
       success: Tokens,
-      error: [InvalidRefreshToken, RefreshTokenReused, TooManyRequests, ServiceUnavailable]
-    }).annotateMerge(OpenApi.annotations({ summary: "Exchange a refresh token for new tokens" }))
+      error: [InvalidRequest, CrossSite, InvalidRefreshToken, RefreshTokenReused, TooManyRequests, ServiceUnavailable]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Exchange a refresh token, of the body or the cookie, for new tokens",
+        description: `${cookieTransport} What came by the cookie goes back by it.`
+      })
+    )
   )
   .prefix("/auth")
   .annotateMerge(OpenApi.annotations({ title: "Auth", description: "Signing in and out" })) {}
@@ -57,7 +88,8 @@ export class IdentityApi extends HttpApiGroup.make("identity")
     HttpApiEndpoint.get("protected", "/protected", {
       success: Schema.Struct({
         userId: UserId,
-        sessionId: SessionId,
+        /** `null` for an API key. */
+        sessionId: Schema.NullOr(SessionId),
         permissions: Schema.Array(Permission)
       }).annotate({ identifier: "Protected" })
     }).annotateMerge(OpenApi.annotations({ summary: "Say who the token stands for" }))

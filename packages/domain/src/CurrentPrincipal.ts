@@ -1,14 +1,24 @@
 import * as Context from "effect/Context"
 
-import type { SessionId, UserId } from "./Ids.ts"
+import type { ApiKeyId, SessionId, UserId } from "./Ids.ts"
 import type { Permission } from "./Permission.ts"
 
-/** Who makes the request: a user, by one of the user's sessions. */
+/** What was shown to make the request. */
+export type Credential =
+  | { readonly kind: "session"; readonly sessionId: SessionId }
+  | { readonly kind: "apiKey"; readonly apiKeyId: ApiKeyId }
+
+/** Who makes the request: a user, by one of the user's sessions or API keys. */
 export interface Principal {
   readonly userId: UserId
-  readonly sessionId: SessionId
+  readonly credential: Credential
+  /** What the user may do; by an API key, only what the key was made for. */
   readonly permissions: ReadonlySet<Permission>
 }
+
+/** The session that the request is made by; none by an API key. */
+export const sessionIdOf = ({ credential }: Principal): SessionId | null =>
+  credential.kind === "session" ? credential.sessionId : null
 
 /** The principal of the request at hand, provided by `Authorization`. */
 export class CurrentPrincipal extends Context.Service<CurrentPrincipal, Principal>()("@joy/domain/CurrentPrincipal") {}

@@ -13,6 +13,15 @@ export type RoleId = typeof RoleId.Type
 export const SessionId = Uuid.pipe(Schema.brand("SessionId"), Schema.annotate({ identifier: "SessionId" }))
 export type SessionId = typeof SessionId.Type
 
+export const ApiKeyId = Uuid.pipe(Schema.brand("ApiKeyId"), Schema.annotate({ identifier: "ApiKeyId" }))
+export type ApiKeyId = typeof ApiKeyId.Type
+
+export const SecurityEventId = Uuid.pipe(
+  Schema.brand("SecurityEventId"),
+  Schema.annotate({ identifier: "SecurityEventId" })
+)
+export type SecurityEventId = typeof SecurityEventId.Type
+
 export const MediaItemId = Uuid.pipe(Schema.brand("MediaItemId"), Schema.annotate({ identifier: "MediaItemId" }))
 export type MediaItemId = typeof MediaItemId.Type
 

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 
 import { CurrentPrincipal, type Principal } from "./CurrentPrincipal.ts"
-import type { UserId } from "./Ids.ts"
+import type { SessionId, UserId } from "./Ids.ts"
 import type { Permission } from "./Permission.ts"
 import { Forbidden } from "./Problem.ts"
 
@@ -23,4 +23,23 @@ export const selfOr = (userId: UserId, needed: Permission): Policy =>
   policy(
     (principal) => principal.userId === userId || principal.permissions.has(needed),
     `This is for the user themselves or needs the permission ${needed}`
+  )
+
+/**
+ * Holds for the user themselves, signed in, and for who has the permission. An API key is not its owner: all that it may
+ * do stands in its permissions.
+ */
+export const ownerOr = (userId: UserId, needed: Permission): Policy =>
+  policy(
+    (principal) =>
+      (principal.userId === userId && principal.credential.kind === "session") || principal.permissions.has(needed),
+    `This is for the user themselves or needs the permission ${needed}`
+  )
+
+/** Holds for who is signed in, and gives the session; an API key is not enough. */
+export const session: Effect.Effect<Principal & { readonly sessionId: SessionId }, Forbidden, CurrentPrincipal> =
+  Effect.flatMap(CurrentPrincipal, (principal) =>
+    principal.credential.kind === "session"
+      ? Effect.succeed({ ...principal, sessionId: principal.credential.sessionId })
+      : Effect.fail(new Forbidden({ detail: "An API key can't do this: sign in" }))
   )

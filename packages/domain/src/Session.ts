@@ -18,7 +18,8 @@ export const Tokens = Schema.Struct({
   tokenType: Schema.Literal("Bearer"),
   /** Seconds until the access token ends. */
   expiresIn: Schema.Finite,
-  refreshToken: Schema.RedactedFromValue(Schema.String),
+  /** Not here but in a cookie for who asked for that with `X-Token-Transport: cookie`. */
+  refreshToken: Schema.optionalKey(Schema.RedactedFromValue(Schema.String)),
   refreshExpiresAt: Timestamp
 }).annotate({ identifier: "Tokens" })
 export type Tokens = typeof Tokens.Type
@@ -51,6 +52,13 @@ export class RefreshTokenReused extends HttpApiError.Problem<RefreshTokenReused>
   type: "urn:joy:refresh-token-reused",
   status: 401,
   title: "This refresh token was used before; the session was ended"
+}) {}
+
+/** A page of somebody else's made the browser send the cookie. */
+export class CrossSite extends HttpApiError.Problem<CrossSite>()("CrossSite", {
+  type: "urn:joy:cross-site",
+  status: 403,
+  title: "This can't be done from another site"
 }) {}
 
 export class SessionNotFound extends HttpApiError.Problem<SessionNotFound>()("SessionNotFound", {

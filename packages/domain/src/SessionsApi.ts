@@ -23,7 +23,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
     HttpApiEndpoint.delete("end", "/:id", {
       params: { id: SessionId },
       success: HttpApiSchema.NoContent,
-      error: SessionNotFound
+      error: [Forbidden, SessionNotFound]
     }).annotateMerge(OpenApi.annotations({ summary: "End a session: one's own, or any with sessions:write" }))
   )
   .middleware(Authorization)

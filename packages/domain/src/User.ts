@@ -30,6 +30,13 @@ export const NewPassword = Schema.RedactedFromValue(Schema.String.check(Schema.i
   identifier: "NewPassword"
 })
 
+/** How a user is called in what others see. */
+export const DisplayName = Schema.Trim.check(
+  Schema.isMinLength(1),
+  Schema.isMaxLength(100),
+  Schema.isPattern(/^[^\p{C}]+$/u, { message: "Expected a name without control characters" })
+).annotate({ identifier: "DisplayName" })
+
 export const User = Schema.Struct({
   id: UserId,
   username: Username,
@@ -59,6 +66,13 @@ export class RegistrationClosed extends HttpApiError.Problem<RegistrationClosed>
   type: "urn:joy:registration-closed",
   status: 403,
   title: "New accounts are made by an administrator here"
+}) {}
+
+/** Without an administrator nobody could make another one. */
+export class LastAdmin extends HttpApiError.Problem<LastAdmin>()("LastAdmin", {
+  type: "urn:joy:last-admin",
+  status: 409,
+  title: "This is the last administrator"
 }) {}
 
 export class UserNotFound extends HttpApiError.Problem<UserNotFound>()("UserNotFound", {

@@ -9,7 +9,18 @@ import { UserId } from "./Ids.ts"
 import { Page, PageQuery } from "./Page.ts"
 import { Forbidden, InvalidRequest, ServiceUnavailable } from "./Problem.ts"
 import { Text } from "./Text.ts"
-import { AccountExists, Email, NewPassword, RoleNotFound, User, Username, UserNotFound, WeakPassword } from "./User.ts"
+import {
+  AccountExists,
+  DisplayName,
+  Email,
+  LastAdmin,
+  NewPassword,
+  RoleNotFound,
+  User,
+  Username,
+  UserNotFound,
+  WeakPassword
+} from "./User.ts"
 
 /** Accounts, for administrators and for their owners. */
 export class UsersApi extends HttpApiGroup.make("users")
@@ -38,7 +49,38 @@ export class UsersApi extends HttpApiGroup.make("users")
       params: { id: UserId },
       success: User,
       error: UserNotFound
-    }).annotateMerge(OpenApi.annotations({ summary: "One account: one's own, or any with users:read" }))
+    }).annotateMerge(OpenApi.annotations({ summary: "One account: one's own, or any with users:read" })),
+    HttpApiEndpoint.patch("update", "/:id", {
+      params: { id: UserId },
+      payload: Schema.Struct({
+        displayName: Schema.optionalKey(Schema.NullOr(DisplayName)),
+        email: Schema.optionalKey(Email),
+        disabled: Schema.optionalKey(Schema.Boolean)
+      }),
+      success: User,
+      error: [Forbidden, UserNotFound, AccountExists, LastAdmin]
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "Change an account: one's own, or any with users:write, which disabling needs" })
+    ),
+    HttpApiEndpoint.delete("remove", "/:id", {
+      params: { id: UserId },
+      success: HttpApiSchema.NoContent,
+      error: [Forbidden, UserNotFound, LastAdmin]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Delete an account, one's own or any with users:write; its private media goes to the trash"
+      })
+    ),
+    HttpApiEndpoint.put("setRoles", "/:id/roles", {
+      params: { id: UserId },
+      payload: Schema.Struct({ roles: Schema.Array(Text(64)).check(Schema.isMaxLength(32)) }),
+      success: User,
+      error: [Forbidden, UserNotFound, RoleNotFound, LastAdmin]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Say which roles a user has, from the next request on; needs roles:write, and all that is granted anew"
+      })
+    )
   )
   .middleware(Authorization)
   .prefix("/users")

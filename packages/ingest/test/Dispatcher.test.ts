@@ -22,7 +22,7 @@ import { aVideo, items, Library, scan, statuses, Tools, until, work, working, wo
 const principal = (...permissions: ReadonlyArray<Permission>) =>
   Effect.provideService(CurrentPrincipal, {
     userId: UserId.make("018f0000-0000-7000-8000-000000000001"),
-    sessionId: SessionId.make("018f0000-0000-7000-8000-000000000002"),
+    credential: { kind: "session", sessionId: SessionId.make("018f0000-0000-7000-8000-000000000002") },
     permissions: new Set(permissions)
   })
 

@@ -5,14 +5,17 @@ import type { OpenSession } from "@joy/auth/OpenSession"
 import { RateLimits } from "@joy/auth/RateLimits"
 import { Sessions } from "@joy/auth/Sessions"
 import { Api } from "@joy/domain/Api"
+import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
+import { Leaving } from "@joy/domain/LogoutAuthorization"
 import * as Policy from "@joy/domain/Policy"
-import { ServiceUnavailable } from "@joy/domain/Problem"
+import { InvalidRequest, ServiceUnavailable } from "@joy/domain/Problem"
 import { InvalidRefreshToken } from "@joy/domain/Session"
 import type { User } from "@joy/domain/User"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 
 import { ClientAddress } from "./ClientAddress.ts"
+import { RefreshCookie } from "./RefreshCookie.ts"
 
 export const AuthHandlers = HttpApiBuilder.group(
   Api,
@@ -23,17 +26,19 @@ export const AuthHandlers = HttpApiBuilder.group(
     const sessions = yield* Sessions
     const tokens = yield* AccessTokens
     const limits = yield* RateLimits
+    const cookie = yield* RefreshCookie
     const address = yield* ClientAddress
 
-    const answer = Effect.fnUntraced(function* (user: User, session: OpenSession) {
+    const answer = Effect.fnUntraced(function* (user: User, session: OpenSession, byCookie: boolean) {
       const { accessToken, expiresIn } = yield* tokens.issue(session)
+      if (byCookie) yield* cookie.set(session.refreshToken, session.refreshExpiresAt)
       return {
         user,
         sessionId: session.sessionId,
         accessToken,
         tokenType: "Bearer" as const,
         expiresIn,
-        refreshToken: session.refreshToken,
+        ...(byCookie ? {} : { refreshToken: session.refreshToken }),
         refreshExpiresAt: session.refreshExpiresAt
       }
     })
@@ -47,7 +52,7 @@ export const AuthHandlers = HttpApiBuilder.group(
           // An administrator disabled the account within the milliseconds since it was made.
           Effect.fail(new ServiceUnavailable({}))
         )
-        return yield* answer(user, session)
+        return yield* answer(user, session, yield* cookie.isAskedFor)
       }),
       login: Effect.fnUntraced(function* ({ payload }) {
         const facts = yield* address.of
@@ -56,21 +61,42 @@ export const AuthHandlers = HttpApiBuilder.group(
           facts,
           accounts.authenticate(payload, facts)
         )
-        return yield* answer(user, yield* sessions.open({ userId: user.id, passwordHash, ...facts }))
+        const session = yield* sessions.open({ userId: user.id, passwordHash, ...facts })
+        return yield* answer(user, session, yield* cookie.isAskedFor)
       }),
       refresh: Effect.fnUntraced(function* ({ payload }) {
         const facts = yield* address.of
-        yield* limits.refresh(payload.refreshToken, facts)
-        const session = yield* sessions.rotate(payload.refreshToken, facts)
+        const asked = yield* cookie.isAskedFor
+        const shown = payload?.refreshToken
+        const refreshToken = shown ?? (yield* cookie.read)
+        if (refreshToken === undefined) {
+          return asked
+            ? yield* new InvalidRefreshToken({})
+            : yield* new InvalidRequest({ issues: [{ path: "refreshToken", message: "Missing key" }] })
+        }
+        yield* limits.refresh(refreshToken, facts)
+        const session = yield* sessions.rotate(refreshToken, facts)
         // Deleted between the two: the session went with the account.
         const user = yield* Effect.catchTag(accounts.userOf(session.userId), "UserNotFound", () =>
           Effect.fail(new InvalidRefreshToken({}))
         )
-        return yield* answer(user, session)
+        // What scripts could not read must not come to them because they leave out a header.
+        return yield* answer(user, session, asked || shown === undefined)
       }),
       logout: Effect.fnUntraced(function* () {
-        const { sessionId } = yield* Policy.session
-        yield* sessions.end(sessionId, yield* address.of)
+        const leaving = yield* Leaving
+        const facts = yield* address.of
+        if (leaving._tag === "Cookie") {
+          yield* cookie.clear
+          return yield* sessions.endByToken(leaving.refreshToken, facts)
+        }
+        const { sessionId } = yield* Effect.provideService(Policy.session, CurrentPrincipal, leaving.principal)
+        yield* sessions.end(sessionId, facts)
+        const kept = yield* Effect.orElseSucceed(cookie.read, () => undefined)
+        if (kept === undefined) return
+        // Usually of the same session. Of another one it would live on with nobody to end it.
+        yield* cookie.clear
+        yield* Effect.catchTag(sessions.endByToken(kept, facts), "InvalidRefreshToken", () => Effect.void)
       }),
       logoutAll: Effect.fnUntraced(function* () {
         const { userId } = yield* Policy.session

@@ -1,7 +1,10 @@
 import { AccessTokens } from "@joy/auth/AccessTokens"
+import { ApiKeyPrincipals } from "@joy/auth/ApiKeyPrincipals"
+import * as ApiKeySecret from "@joy/auth/ApiKeySecret"
 import { Principals } from "@joy/auth/Principals"
 import { Authorization } from "@joy/domain/Authorization"
 import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
+import { Leaving, LogoutAuthorization } from "@joy/domain/LogoutAuthorization"
 import { Unauthenticated } from "@joy/domain/Problem"
 import { ThumbnailAuthorization, ThumbnailViewer } from "@joy/domain/ThumbnailAuthorization"
 import * as Effect from "effect/Effect"
@@ -9,14 +12,20 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 
-/** The principal of an access token. An absent credential is an empty one. */
+import { RefreshCookie } from "./RefreshCookie.ts"
+
+/** The principal of an access token or an API key. An absent credential is an empty one. */
 const principalOf = Effect.gen(function* () {
   const tokens = yield* AccessTokens
   const principals = yield* Principals
-  return (credential: Redacted.Redacted) =>
-    Redacted.value(credential) === ""
-      ? Effect.fail(new Unauthenticated({}))
-      : Effect.flatMap(tokens.verify(Redacted.value(credential)), principals.principalOf)
+  const apiKeys = yield* ApiKeyPrincipals
+  return (credential: Redacted.Redacted) => {
+    const text = Redacted.value(credential)
+    if (text === "") return Effect.fail(new Unauthenticated({}))
+    return ApiKeySecret.isApiKey(text)
+      ? apiKeys.principalOf(text)
+      : Effect.flatMap(tokens.verify(text), principals.principalOf)
+  }
 })
 
 export const authorization = Layer.effect(
@@ -53,4 +62,25 @@ export const thumbnailAuthorization = Layer.effect(
             )
     })
   )
+)
+
+/** A bearer that does not hold is no reason to keep a browser signed in: its cookie is asked next. */
+export const logoutAuthorization = Layer.effect(
+  LogoutAuthorization,
+  Effect.gen(function* () {
+    const find = yield* principalOf
+    const cookie = yield* RefreshCookie
+    return LogoutAuthorization.of({
+      bearer: (handled, { credential }) =>
+        Effect.flatMap(find(credential), (principal) =>
+          Effect.provideService(handled, Leaving, { _tag: "Principal", principal })
+        ),
+      // Read by the name that it has here.
+      cookie: Effect.fnUntraced(function* (handled) {
+        const refreshToken = yield* cookie.read
+        if (refreshToken === undefined) return yield* new Unauthenticated({})
+        return yield* Effect.provideService(handled, Leaving, { _tag: "Cookie", refreshToken })
+      })
+    })
+  })
 )

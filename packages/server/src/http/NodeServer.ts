@@ -25,7 +25,7 @@ const apiContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'; sa
 const docsContentSecurityPolicy =
   "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
 
-const carriesPersonalData = /^\/(auth|users|sessions|protected)(\/|\?|$)/
+const carriesPersonalData = /^\/(auth|users|sessions|api-keys|audit|roles|protected)(\/|\?|$)/
 
 const clientErrors: Record<string, { readonly status: number; readonly title: string; readonly type: string }> = {
   ERR_HTTP_REQUEST_TIMEOUT: {

@@ -18,6 +18,8 @@ import { Configuration } from "../config/Configuration.ts"
 import * as EventLog from "../EventLog.ts"
 import { Health } from "../Health.ts"
 import { AccessLog } from "../http/AccessLog.ts"
+import { ApiKeyHandlers } from "../http/ApiKeyHandlers.ts"
+import { AuditHandlers } from "../http/AuditHandlers.ts"
 import { AuthHandlers } from "../http/AuthHandlers.ts"
 import * as AuthorizationLayer from "../http/AuthorizationLayer.ts"
 import { ClientAddress } from "../http/ClientAddress.ts"
@@ -26,7 +28,9 @@ import { IdentityHandlers } from "../http/IdentityHandlers.ts"
 import { MediaHandlers } from "../http/MediaHandlers.ts"
 import * as NodeServer from "../http/NodeServer.ts"
 import * as ProblemDocuments from "../http/ProblemDocuments.ts"
+import { RefreshCookie } from "../http/RefreshCookie.ts"
 import * as RequestValidationLayer from "../http/RequestValidationLayer.ts"
+import { RoleHandlers } from "../http/RoleHandlers.ts"
 import { SessionHandlers } from "../http/SessionHandlers.ts"
 import { UserHandlers } from "../http/UserHandlers.ts"
 import * as AuthLayer from "./AuthLayer.ts"
@@ -35,9 +39,12 @@ import * as OperationsLayer from "./OperationsLayer.ts"
 import * as StoreLayer from "./StoreLayer.ts"
 
 const handlers = Layer.mergeAll(
+  ApiKeyHandlers,
+  AuditHandlers,
   AuthHandlers,
   IdentityHandlers,
   UserHandlers,
+  RoleHandlers,
   SessionHandlers,
   MediaHandlers,
   HealthHandlers
@@ -70,9 +77,13 @@ const routes = Layer.mergeAll(
   ProblemDocuments.layer
 ).pipe(
   Layer.provide(handlers),
-  Layer.provide([AuthorizationLayer.authorization, AuthorizationLayer.thumbnailAuthorization]),
+  Layer.provide([
+    AuthorizationLayer.authorization,
+    AuthorizationLayer.thumbnailAuthorization,
+    AuthorizationLayer.logoutAuthorization
+  ]),
   Layer.provide(RequestValidationLayer.layer),
-  Layer.provide([services, ClientAddress.layer])
+  Layer.provide([services, ClientAddress.layer, RefreshCookie.layer])
 )
 
 const listener = (shutdownTimeout: Duration.Duration) =>

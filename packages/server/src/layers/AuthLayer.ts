@@ -2,7 +2,10 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { AccessTokens } from "@joy/auth/AccessTokens"
 import { AccountChanges } from "@joy/auth/AccountChanges"
 import { Accounts } from "@joy/auth/Accounts"
+import { ApiKeyPrincipals } from "@joy/auth/ApiKeyPrincipals"
+import { ApiKeys } from "@joy/auth/ApiKeys"
 import { AuditLog } from "@joy/auth/AuditLog"
+import { AuditTrail } from "@joy/auth/AuditTrail"
 import { AuthConfig } from "@joy/auth/AuthConfig"
 import { Keys } from "@joy/auth/Keys"
 import * as KeySigner from "@joy/auth/KeySigner"
@@ -12,6 +15,7 @@ import { Principals } from "@joy/auth/Principals"
 import { RateLimits } from "@joy/auth/RateLimits"
 import * as RedisSessionIndex from "@joy/auth/RedisSessionIndex"
 import { Revocations } from "@joy/auth/Revocations"
+import { Roles } from "@joy/auth/Roles"
 import { SessionIndex } from "@joy/auth/SessionIndex"
 import { Sessions } from "@joy/auth/Sessions"
 import { SessionUse } from "@joy/auth/SessionUse"
@@ -68,6 +72,10 @@ export const layerTool = Accounts.layerNoDeps.pipe(
 export const layer = Layer.mergeAll(
   Accounts.layerNoDeps,
   AccountChanges.layerNoDeps,
+  ApiKeys.layerNoDeps,
+  ApiKeyPrincipals.layerNoDeps,
+  AuditTrail.layerNoDeps,
+  Roles.layerNoDeps,
   Principals.layerNoDeps,
   AccessTokens.layer
 ).pipe(

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process"
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 
@@ -105,9 +105,11 @@ describe("EmbeddedPostgres", () => {
       const dataDir = yield* temporaryFolder
       const victim = yield* owner(dataDir)
       const initdbRuns = () =>
-        readdirSync(dataDir).some(
-          (name) => name.startsWith("init.partial-") && readdirSync(join(dataDir, name, "data")).length > 3
-        )
+        readdirSync(dataDir).some((name) => {
+          // initdb makes the folder inside a moment after its own is there.
+          const inside = join(dataDir, name, "data")
+          return name.startsWith("init.partial-") && existsSync(inside) && readdirSync(inside).length > 3
+        })
       yield* until(initdbRuns)
       yield* victim.kill("SIGKILL")
       assert.notInclude(readdirSync(dataDir), "data")

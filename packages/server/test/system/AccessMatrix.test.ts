@@ -12,7 +12,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
 
 /** Who asks. `owner` is a viewer whose folder holds the private item, `viewer` is another one. */
 const actors = ["anonymous", "owner", "viewer", "curator", "admin"] as const
@@ -63,6 +62,8 @@ interface Asked {
   readonly actor: Actor
   /** A session that may be used up: of the actor, or of the owner for who has none. */
   readonly spare: JoyUp.SignedIn
+  /** What the rule made to be asked for. */
+  readonly madeId: string
 }
 
 interface Rule {
@@ -72,6 +73,10 @@ interface Rule {
   readonly body?: (asked: Asked) => unknown
   /** Asks with the spare session: it is gone afterwards. */
   readonly spends?: boolean
+  /** Ends the actor's other sessions too, with which others would ask: comes last. */
+  readonly endsOthers?: boolean
+  /** Makes what the path speaks of, anew for each actor, and gives its id. */
+  readonly make?: (world: World["Service"], actor: Actor) => Effect.Effect<string>
 }
 
 const everybody = [200, 200, 200, 200, 200] as const
@@ -85,6 +90,19 @@ const newAccount = (prefix: string) => (asked: Asked) => ({
   password: JoyUp.accountPassword
 })
 
+const makeRole: Rule["make"] = ({ up }, actor) =>
+  up.admin.client.roles.create({ payload: { name: `for-${actor}-${++made}`, permissions: [] } }).pipe(
+    Effect.map(({ id }) => id),
+    Effect.orDie
+  )
+const makeStranger: Rule["make"] = ({ up }) => Effect.map(up.account(`stranger-${++made}`), ({ userId }) => userId)
+const makeKey: Rule["make"] = ({ signedIn }) =>
+  signedIn.owner.client.apiKeys.create({ payload: { name: `key-${++made}`, permissions: [] } }).pipe(
+    Effect.map(({ id }) => id),
+    Effect.orDie
+  )
+let made = 0
+
 /** Every route of the contract. A new one belongs here before it belongs anywhere. */
 const rules: Readonly<Record<string, Rule>> = {
   "POST /auth/register": { statuses: [201, 201, 201, 201, 201], body: newAccount("registered") },
@@ -94,10 +112,19 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "POST /auth/refresh": {
     statuses: everybody,
-    body: ({ spare }) => ({ refreshToken: Redacted.value(spare.tokens.refreshToken) })
+    body: ({ spare }) => ({ refreshToken: JoyUp.refreshTokenOf(spare.tokens) })
   },
   "POST /auth/logout": { statuses: [401, 204, 204, 204, 204], spends: true },
-  "POST /auth/logout-all": { statuses: [401, 204, 204, 204, 204], spends: true },
+  "POST /auth/logout-all": { statuses: [401, 204, 204, 204, 204], spends: true, endsOthers: true },
+  "POST /auth/password": {
+    statuses: [401, 204, 204, 204, 204],
+    body: ({ actor, world }) => {
+      const password = actor === "admin" ? world.up.password : JoyUp.accountPassword
+      return { currentPassword: password, newPassword: password }
+    },
+    spends: true,
+    endsOthers: true
+  },
   "GET /protected": { statuses: signedIn },
   "GET /.well-known/jwks.json": { statuses: everybody },
   "GET /users/me": { statuses: signedIn },
@@ -106,6 +133,48 @@ const rules: Readonly<Record<string, Rule>> = {
   "GET /users/:id": {
     statuses: [401, 200, 404, 404, 200],
     path: ({ world }) => `/users/${world.signedIn.owner.userId}`
+  },
+  "PATCH /users/:id": {
+    statuses: [401, 200, 404, 404, 200],
+    path: ({ world }) => `/users/${world.signedIn.owner.userId}`,
+    body: ({ actor }) => ({ displayName: `named by ${actor}` })
+  },
+  "DELETE /users/:id": {
+    statuses: [401, 404, 404, 404, 204],
+    make: makeStranger,
+    path: ({ madeId }) => `/users/${madeId}`
+  },
+  "PUT /users/:id/roles": {
+    statuses: [401, 403, 403, 403, 200],
+    path: ({ world }) => `/users/${world.signedIn.owner.userId}/roles`,
+    body: () => ({ roles: ["viewer"] })
+  },
+  "GET /roles": { statuses: [401, 403, 403, 403, 200] },
+  "POST /roles": {
+    statuses: [401, 403, 403, 403, 201],
+    body: ({ actor }) => ({ name: `made-by-${actor}`, permissions: ["media:read"] })
+  },
+  "PUT /roles/:id": {
+    statuses: [401, 403, 403, 403, 200],
+    make: makeRole,
+    path: ({ madeId }) => `/roles/${madeId}`,
+    body: ({ actor }) => ({ name: `changed-by-${actor}`, permissions: [] })
+  },
+  "DELETE /roles/:id": {
+    statuses: [401, 403, 403, 403, 204],
+    make: makeRole,
+    path: ({ madeId }) => `/roles/${madeId}`
+  },
+  "GET /audit": { statuses: [401, 403, 403, 403, 200] },
+  "GET /api-keys": { statuses: signedIn },
+  "POST /api-keys": {
+    statuses: [401, 201, 201, 201, 201],
+    body: () => ({ name: "a key", permissions: ["media:read"] })
+  },
+  "DELETE /api-keys/:id": {
+    statuses: [401, 204, 404, 404, 404],
+    make: makeKey,
+    path: ({ madeId }) => `/api-keys/${madeId}`
   },
   "GET /sessions": { statuses: signedIn },
   "DELETE /sessions/:id": {
@@ -144,7 +213,8 @@ const ask = Effect.fnUntraced(function* (route: string, rule: Rule, actor: Actor
   // Sessions that a rule ends are the owner's where the id stands in the path, and the actor's else.
   const spareOf = rule.spends === true && actor !== "anonymous" ? actor : "owner"
   const spare = yield* up.signIn(spareOf, spareOf === "admin" ? up.password : JoyUp.accountPassword)
-  const asked: Asked = { world, actor, spare }
+  const madeId = rule.make === undefined ? "" : yield* rule.make(world, actor)
+  const asked: Asked = { world, actor, spare, madeId }
   const [method = "", template = ""] = route.split(" ")
   const token = actor === "anonymous" ? undefined : rule.spends === true ? spare.token : world.signedIn[actor].token
   const options: JoyHttp.RequestOptions = {
@@ -170,11 +240,7 @@ describeWith(["ffmpeg"], "who may do what", () => {
       })
     )
 
-    // Ending all sessions comes last: it ends those that others ask with.
-    const ordered = Object.entries(rules).toSorted(
-      ([a], [b]) => Number(a.endsWith("logout-all")) - Number(b.endsWith("logout-all"))
-    )
-    for (const [route, rule] of ordered.filter(([route]) => !route.endsWith("logout-all"))) {
+    for (const [route, rule] of Object.entries(rules).filter(([, { endsOthers }]) => endsOthers !== true)) {
       it.effect(`holds for ${route}`, () =>
         Effect.gen(function* () {
           const statuses: Record<string, number> = {}
@@ -248,7 +314,7 @@ describeWith(["ffmpeg"], "who may do what", () => {
       })
     )
 
-    for (const [route, rule] of ordered.filter(([route]) => route.endsWith("logout-all"))) {
+    for (const [route, rule] of Object.entries(rules).filter(([, { endsOthers }]) => endsOthers === true)) {
       it.effect(`holds for ${route}`, () =>
         Effect.gen(function* () {
           for (const [at, actor] of actors.entries()) {

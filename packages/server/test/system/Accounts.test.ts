@@ -20,7 +20,7 @@ const typeOf = (answer: JoyHttp.Answer) =>
 const tokensOf = (answer: JoyHttp.Answer) =>
   Effect.map(JoyHttp.decode(Tokens, answer), (tokens) => ({
     access: Redacted.value(tokens.accessToken),
-    refresh: Redacted.value(tokens.refreshToken),
+    refresh: JoyUp.refreshTokenOf(tokens),
     sessionId: tokens.sessionId,
     tokens
   }))

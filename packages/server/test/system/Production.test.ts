@@ -192,7 +192,7 @@ describeWith(["redis", "s3", "ffmpeg"], "joy serve and joy ingest on real server
           assert.strictEqual(yield* protectedBy(there, token), 200)
           const renewed = yield* there.request("/auth/refresh", {
             method: "POST",
-            body: { refreshToken: Redacted.value(tokens.refreshToken) }
+            body: { refreshToken: JoyUp.refreshTokenOf(tokens) }
           })
           assert.strictEqual(renewed.status, 200)
           assert.strictEqual((yield* there.request("/auth/logout", { method: "POST", token })).status, 204)
@@ -245,7 +245,7 @@ describeWith(["redis", "s3", "ffmpeg"], "joy serve and joy ingest on real server
           }
           const renewed = yield* two.request("/auth/refresh", {
             method: "POST",
-            body: { refreshToken: Redacted.value(during.tokens.refreshToken) }
+            body: { refreshToken: JoyUp.refreshTokenOf(during.tokens) }
           })
           assert.strictEqual(renewed.status, 200)
           // And who signs out is out, everywhere.

@@ -1,0 +1,81 @@
+import type { Principal } from "@joy/domain/CurrentPrincipal"
+import { ApiKeyId, UserId } from "@joy/domain/Ids"
+import { Unauthenticated } from "@joy/domain/Problem"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as SqlSchema from "effect/sql/SqlSchema"
+
+import * as ApiKeySecret from "./ApiKeySecret.ts"
+import * as RoleRows from "./RoleRows.ts"
+
+const Live = Schema.Struct({
+  id: ApiKeyId,
+  userId: UserId,
+  permissions: Schema.Array(Schema.String),
+  granted: Schema.Array(Schema.String),
+  touch: Schema.Boolean
+})
+
+export class ApiKeyPrincipals extends Context.Service<
+  ApiKeyPrincipals,
+  {
+    /**
+     * Who an API key stands for at this moment: its owner, with those of the key's permissions that the owner has.
+     * Fails when the key has run out or was revoked, or its owner is disabled or gone.
+     */
+    readonly principalOf: (key: string) => Effect.Effect<Principal, Unauthenticated>
+  }
+>()("@joy/auth/ApiKeyPrincipals") {
+  static readonly layerNoDeps: Layer.Layer<ApiKeyPrincipals, never, SqlClient.SqlClient> = Layer.effect(
+    ApiKeyPrincipals,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+
+      // Nothing is copied: one read by a unique index, and what has changed holds for the next request.
+      const find = SqlSchema.findOneOption({
+        Request: Schema.Uint8Array,
+        Result: Live,
+        execute: (hash) => sql`
+          SELECT k.id, k.user_id, k.permissions,
+            ARRAY(
+              SELECT DISTINCT p.permission
+              FROM user_roles ur JOIN roles r ON r.id = ur.role_id CROSS JOIN unnest(r.permissions) AS p (permission)
+              WHERE ur.user_id = k.user_id
+            ) AS granted,
+            coalesce(k.last_used_at < now() - interval '1 minute', true) AS touch
+          FROM api_keys k JOIN users u ON u.id = k.user_id
+          WHERE k.key_hash = ${hash} AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+            AND u.disabled_at IS NULL`
+      })
+
+      /** Once a minute, whoever asks: the second of two at once waits, looks again, and finds nothing to do. */
+      const touch = (id: ApiKeyId) =>
+        sql`
+          UPDATE api_keys SET last_used_at = now()
+          WHERE id = ${id} AND coalesce(last_used_at < now() - interval '1 minute', true)`.pipe(
+          Effect.catchCause((cause) => Effect.logWarning("The use of an API key was not written down", cause))
+        )
+
+      const principalOf = Effect.fn("ApiKeyPrincipals.principalOf")(function* (key: string) {
+        const hash = ApiKeySecret.hashOf(key)
+        if (hash === undefined) return yield* new Unauthenticated({})
+        const found = Option.getOrUndefined(yield* Effect.orDie(find(hash)))
+        if (found === undefined) return yield* new Unauthenticated({})
+        if (found.touch) yield* touch(found.id)
+        const held = RoleRows.known(found.granted)
+        const principal: Principal = {
+          userId: found.userId,
+          credential: { kind: "apiKey", apiKeyId: found.id },
+          permissions: new Set([...RoleRows.known(found.permissions)].filter((permission) => held.has(permission)))
+        }
+        return principal
+      })
+
+      return ApiKeyPrincipals.of({ principalOf })
+    })
+  )
+}
