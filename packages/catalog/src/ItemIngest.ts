@@ -105,12 +105,13 @@ export class ItemIngest extends Context.Service<
 
       const createAll = Effect.fn("ItemIngest.createAll")(function* (items: ReadonlyArray<NewItem>) {
         if (items.length === 0) return []
+        // What lies in the folder of a user who is not (or no more) is nobody's, and private all the same.
         // The driver has no type for an array of nothing but nulls: empty texts stand for them.
         const rows = yield* withKey(sql`
           INSERT INTO media_items (id, type, title, status, user_id, visibility, s3_key, etag, size_bytes,
             failure_step, failure_message, failure_attempts)
           SELECT new.id, new.type, new.title, CASE new.step WHEN '' THEN 'pending' ELSE 'failed' END, users.id,
-            CASE WHEN users.id IS NULL THEN 'shared' ELSE 'private' END, new.key, new.etag, new.size_bytes,
+            CASE new.owner_id WHEN '' THEN 'shared' ELSE 'private' END, new.key, new.etag, new.size_bytes,
             nullif(new.step, ''), nullif(new.message, ''), new.attempts
           FROM unnest(
             ${items.map(() => SecureRandom.uuidV7Unsafe())}::uuid[],
@@ -168,7 +169,7 @@ export class ItemIngest extends Context.Service<
             title = CASE media_items.title WHEN new.former_title THEN new.title ELSE media_items.title END,
             user_id = CASE WHEN moved.crosses THEN users.id ELSE media_items.user_id END,
             visibility = CASE WHEN NOT moved.crosses THEN media_items.visibility
-              WHEN users.id IS NULL THEN 'shared' ELSE 'private' END,
+              WHEN new.owner_id = '' THEN 'shared' ELSE 'private' END,
             ${touched}
           FROM unnest(
             ${items.map((item) => item.itemId)}::uuid[],

@@ -89,7 +89,8 @@ describe("A scan", () => {
         (yield* items).map(({ userId, visibility }) => [userId, visibility]),
         [
           [user, "private"],
-          [null, "shared"],
+          // A user who is not, or not any more: nobody's, and not the library's either.
+          [null, "private"],
           [null, "shared"]
         ]
       )
@@ -101,7 +102,7 @@ describe("A scan", () => {
         [
           ["a.mp4", null, "shared"],
           [`users/${user}/readme.mp4`, user, "private"],
-          [`users/${nobody}/b.mp4`, null, "shared"]
+          [`users/${nobody}/b.mp4`, null, "private"]
         ]
       )
     }).pipe(Effect.provide(scanning()))

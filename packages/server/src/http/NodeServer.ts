@@ -1,4 +1,5 @@
 import * as Http from "node:http"
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -68,16 +69,43 @@ const lacksHost = (request: Http.IncomingMessage) => request.httpVersion === "1.
 
 type Exchange = [request: Http.IncomingMessage, response: Http.ServerResponse]
 
+/** More requests than this behind one that is not answered yet (pipelining, RFC 9112, 9.3.2) are not a client's. */
+const pipelined = 16
+
 /** Looks at each exchange before anybody else does. */
 class Server extends Http.Server {
   /** What came while the port was open and the routes were not there yet: it waits for them instead of for ever. */
   #early: Array<Exchange> | undefined = []
+  /** What waits on each connection that is being answered. */
+  readonly #busy = new WeakMap<Socket, Array<Exchange>>()
 
   /** From here on requests have somewhere to go. */
   open() {
     const early = this.#early ?? []
     this.#early = undefined
     for (const exchange of early) this.emit("request", ...exchange)
+  }
+
+  /**
+   * Lets one request of a connection in at a time. Answers leave in order anyway, so a second one worked on before the
+   * first has left would only hold what it needs: files, buffers, database connections.
+   */
+  #enter(exchange: Exchange) {
+    const [request, response] = exchange
+    const socket = request.socket
+    const waiting = this.#busy.get(socket)
+    if (waiting !== undefined) {
+      if (waiting.push(exchange) > pipelined) socket.destroy()
+      return
+    }
+    const queue: Array<Exchange> = []
+    this.#busy.set(socket, queue)
+    response.once("close", () => {
+      this.#busy.delete(socket)
+      if (socket.destroyed) return
+      for (const next of queue) this.emit("request", ...next)
+    })
+    super.emit("request", request, response)
   }
 
   override emit(event: string, ...values: Array<unknown>): boolean {
@@ -98,13 +126,9 @@ class Server extends Http.Server {
           connection: "close"
         })
         .end(body)
-      return true
-    }
-    if (this.#early !== undefined) {
-      this.#early.push([request, response])
-      return true
-    }
-    return super.emit(event, request, response)
+    } else if (this.#early === undefined) this.#enter([request, response])
+    else this.#early.push([request, response])
+    return true
   }
 }
 

@@ -16,7 +16,7 @@ const listening = async () => {
 /** Sends bytes as they are and gives all that comes back. */
 const raw = async (port: number, bytes: string) => {
   const socket = connect(port, "127.0.0.1")
-  socket.end(bytes)
+  socket.write(bytes)
   let answer = ""
   for await (const chunk of socket) answer += String(chunk)
   return answer
@@ -34,6 +34,39 @@ describe("the listener", () => {
     assert.strictEqual(answer.headers.get("x-content-type-options"), "nosniff")
     server.close()
     server.closeAllConnections()
+  })
+
+  it("works on one request of a connection at a time, in their order", async () => {
+    const { port, server } = await listening()
+    let open = 0
+    let most = 0
+    server.on("request", (request, response) => {
+      most = Math.max(most, ++open)
+      response.once("finish", () => open--)
+      setImmediate(() => response.end(request.url))
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    const paths = Array.from({ length: 10 }, (_, at) => `/${at}`)
+    const requests = paths.map((path, at) => {
+      const last = at === paths.length - 1 ? "Connection: close\r\n" : ""
+      return `GET ${path} HTTP/1.1\r\nHost: a\r\n${last}\r\n`
+    })
+    const answers = await raw(port, requests.join(""))
+    assert.deepStrictEqual(answers.match(/^\/\d/gm), paths)
+    assert.strictEqual(most, 1)
+    server.close()
+  })
+
+  it("hangs up on who sends request after request and waits for no answer", async () => {
+    const { port, server } = await listening()
+    let seen = 0
+    server.on("request", () => {
+      seen++
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.strictEqual(await raw(port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(300)).catch(() => ""), "")
+    assert.strictEqual(seen, 1)
+    server.close()
   })
 
   for (const [name, bytes, status] of [
