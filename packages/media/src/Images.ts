@@ -1,7 +1,8 @@
 import type { StoredObject } from "@joy/domain/StoredObject"
 import type { ObjectStore } from "@joy/storage/ObjectStore"
 import * as Effect from "effect/Effect"
-import sharp, { type Sharp } from "sharp"
+import * as Semaphore from "effect/Semaphore"
+import sharp, { type Metadata, type Sharp } from "sharp"
 
 import { type MediaError, MediaResourceExceeded, UnreadableMedia } from "./MediaError.ts"
 import * as ObjectBytes from "./ObjectBytes.ts"
@@ -52,6 +53,40 @@ export const withSharp = Effect.fnUntraced(function* <A>(
       use(sharp(bytes, { failOn: "truncated", limitInputPixels: maxPixels }).timeout({ seconds: decodeSeconds })),
     catch: (error) => new UnreadableMedia({ step, reason: explain(error instanceof Error ? error.message : "") })
   })
+})
+
+/**
+ * Memory that the pictures decoded at one time may take, in MiB, and what each counts for at least: two small ones at a
+ * time leave threads of the pool to whoever reads files. For the whole process, like sharp itself.
+ */
+const decodingMiB = 768
+const leastMiB = 384
+const decoding = Semaphore.makeUnsafe(decodingMiB)
+
+const sampleBytes: Record<string, number> = { uchar: 1, char: 1, ushort: 2, short: 2 }
+
+/**
+ * What libvips has to hold of a picture at once, in bytes. Most are decoded line by line; where every line is there only
+ * at the end (interlaced PNG, progressive JPEG, whole frames of WebP, GIF and HEIF) two megabytes of file can stand for
+ * two gigabytes of memory.
+ */
+const heldBytes = ({ channels, depth, format, height, isProgressive, width }: Metadata): number => {
+  const isByLine = format === "tiff" || ((format === "png" || format === "jpeg") && isProgressive !== true)
+  if (isByLine) return 0
+  // Coefficients of a JPEG have 16 bits, whatever its samples have.
+  return width * height * channels * (format === "jpeg" ? 2 : (sampleBytes[depth] ?? 4))
+}
+
+/** As `withSharp`, for what looks at the pixels: only where there is memory for them. */
+export const decodeWithSharp = Effect.fnUntraced(function* <A>(
+  step: string,
+  bytes: Uint8Array,
+  use: (image: Sharp) => Promise<A>
+): Effect.fn.Return<A, UnreadableMedia | MediaResourceExceeded> {
+  const metadata = yield* withSharp(step, bytes, (image) => image.metadata())
+  const needed = Math.ceil(heldBytes(metadata) / 2 ** 20)
+  if (needed > decodingMiB) return yield* new MediaResourceExceeded({ step, resource: "memory" })
+  return yield* decoding.withPermits(Math.max(needed, leastMiB))(withSharp(step, bytes, use))
 })
 
 /** The whole image, if it is one that fits into memory. */

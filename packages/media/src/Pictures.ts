@@ -2,8 +2,8 @@ import * as Effect from "effect/Effect"
 import sharp, { type Sharp } from "sharp"
 import { rgbaToThumbHash } from "thumbhash"
 
-import { withSharp } from "./Images.ts"
-import { UnreadableMedia } from "./MediaError.ts"
+import { decodeWithSharp } from "./Images.ts"
+import { type MediaResourceExceeded, UnreadableMedia } from "./MediaError.ts"
 
 /** Pixels in memory: red, green, blue and, with four channels, alpha; not premultiplied. At most 1280 wide. */
 export interface Picture {
@@ -40,8 +40,8 @@ export const pictureOfPixels = (
 export const pictureOfImage = Effect.fnUntraced(function* (
   step: string,
   bytes: Uint8Array
-): Effect.fn.Return<Picture, UnreadableMedia> {
-  const { data, info } = yield* withSharp(step, bytes, (image) =>
+): Effect.fn.Return<Picture, UnreadableMedia | MediaResourceExceeded> {
+  const { data, info } = yield* decodeWithSharp(step, bytes, (image) =>
     image
       .autoOrient()
       .resize({ width: widest, withoutEnlargement: true })

@@ -175,15 +175,19 @@ describe("Demuxer", () => {
   it.live("gives up at its limit, and works on with another thread", () =>
     Effect.gen(function* () {
       const { probe } = yield* Demuxer.Demuxer
-      for (let i = 0; i < 6; i++) {
-        const error = yield* Effect.flip(probe(stuck, "mp4"))
-        assert.strictEqual(error._tag, "Undecided")
-      }
+      const given = yield* Effect.all(
+        Array.from({ length: 6 }, () => Effect.flip(probe(stuck, "mp4"))),
+        { concurrency: 6 }
+      )
+      for (const error of given) assert.strictEqual(error._tag, "Undecided")
       const store = MemoryStore.make()
       const object = store.put("a", Buffer.from("\0\0\0\x08wide"), "v1")
       const bytes = yield* ObjectBytes.open(store, object, { step: "test" })
       assert.strictEqual((yield* Effect.flip(probe(bytes, "mp4")))._tag, "UnreadableMedia")
-    }).pipe(Effect.scoped, Effect.provide(Demuxer.layer({ limitSeconds: 0.2 })))
+    }).pipe(
+      Effect.scoped, // Long enough for a new thread to start on a busy machine.
+      Effect.provide(Demuxer.layer({ limitSeconds: 2 }))
+    )
   )
 
   it.live("passes on why the store failed", () =>

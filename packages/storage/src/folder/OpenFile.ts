@@ -39,7 +39,14 @@ export const open = Effect.fnUntraced(function* (
   const path = yield* Place.resolve(root, operation, key)
   const opened = Effect.mapError(Syscall.open(path, flags), Place.orNotFound(operation, key, path)).pipe(
     // What turns out not to be wanted is closed at once, and not held until the scope ends.
-    Effect.flatMap((fd) => Effect.onError(identify(fd, path, key, ifMatch), () => close(fd)))
+    Effect.flatMap((fd) =>
+      Effect.onError(
+        Effect.flatMap(Place.holds(root, operation, path, fd), (isOurs) =>
+          isOurs ? identify(fd, path, key, ifMatch) : Effect.fail(new ObjectNotFound({ key }))
+        ),
+        () => close(fd)
+      )
+    )
   )
   return yield* Effect.acquireRelease(opened, (file) => close(file.fd))
 })

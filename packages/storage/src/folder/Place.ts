@@ -56,6 +56,32 @@ export const resolve = Effect.fnUntraced(function* (
   return found
 })
 
+/**
+ * Whether the file that was opened is one of the root's. Its path was without links when it was looked at; a folder on it
+ * may have been swapped for a link before it was opened. Only the open file itself can tell.
+ */
+export const holds = Effect.fnUntraced(function* (
+  root: ByteString,
+  operation: string,
+  path: ByteString,
+  fd: number
+): Effect.fn.Return<boolean, StoreUnavailable> {
+  const real = yield* realRoot(root, operation)
+  if (process.platform === "linux") {
+    return yield* Syscall.placeOf(fd).pipe(
+      Effect.map((place) => isInside(real, place.toString("latin1"))),
+      Effect.mapError(Failure.unavailable(operation, path))
+    )
+  }
+  // Without /proc: what is there by that path now, still without links, is what was opened.
+  const [place, there, opened] = yield* Effect.all([
+    Syscall.realpath(path),
+    Syscall.lstat(path),
+    Syscall.fstat(fd)
+  ]).pipe(Effect.mapError(Failure.unavailable(operation, path)))
+  return isInside(real, place) && there.ino === opened.ino && there.dev === opened.dev
+})
+
 /** An object that is absent is not found; everything else is the store's failure. */
 export const orNotFound =
   (operation: string, key: ObjectKey, path: ByteString) =>

@@ -56,6 +56,10 @@ export const isReadable = (path: ByteString) =>
 export const open = (path: ByteString, flags: number, mode?: number) =>
   call<number>((done) => fs.open(toBuffer(path), flags, mode, done))
 
+/** Where an open file is by now, as the kernel knows it: without links, and followed through renames. Linux only. */
+export const placeOf = (fd: number) =>
+  call<Buffer>((done) => fs.readlink(`/proc/self/fd/${fd}`, { encoding: "buffer" }, done))
+
 export const close = (fd: number) => callVoid((done) => fs.close(fd, done))
 
 export const read = (fd: number, into: Uint8Array, position: number) =>
