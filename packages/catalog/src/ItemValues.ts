@@ -40,7 +40,8 @@ const storable = (value: unknown, depth: number): unknown => {
 /** JSON that jsonb takes: `\u0000` and numbers that are none have no place there. */
 export const jsonText = (value: unknown): string => JSON.stringify(storable(value, 0))
 
-const owned = /^users\/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\//
+// In any case: disks that ignore it, and clients of such disks, write the same folder in several ways.
+const owned = /^users\/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\//i
 
 /** The user that an object belongs to by its key, in the form of an id; `null` for the library's. */
-export const ownerOf = (key: string): string | null => owned.exec(key)?.[1] ?? null
+export const ownerOf = (key: string): string | null => owned.exec(key)?.[1]?.toLowerCase() ?? null

@@ -84,10 +84,13 @@ describe("A scan", () => {
       library.put(`users/${user}/a.mp4`)
       library.put(`users/${nobody}/b.mp4`)
       library.put("users/readme.mp4")
+      library.put(`Users/${user.toUpperCase()}/c.mp4`)
       yield* scan()
       assert.deepStrictEqual(
         (yield* items).map(({ userId, visibility }) => [userId, visibility]),
         [
+          // The folder of a disk that ignores case.
+          [user, "private"],
           [user, "private"],
           // A user who is not, or not any more: nobody's, and not the library's either.
           [null, "private"],
@@ -100,6 +103,7 @@ describe("A scan", () => {
       assert.deepStrictEqual(
         (yield* items).map(({ s3Key, userId, visibility }) => [s3Key, userId, visibility]),
         [
+          [`Users/${user.toUpperCase()}/c.mp4`, user, "private"],
           ["a.mp4", null, "shared"],
           [`users/${user}/readme.mp4`, user, "private"],
           [`users/${nobody}/b.mp4`, null, "private"]

@@ -104,8 +104,8 @@ export const layer = (options: { readonly shutdownTimeout: Duration.Duration }) 
   HttpRouter.serve(routes, {
     disableLogger: true,
     disableListenLog: true,
-    // Playback grants are longer than the router's own limit of 100 characters.
-    routerConfig: { maxParamLength: 512 }
+    // Playback grants are longer than the router's own limit of 100 characters. One path has one spelling.
+    routerConfig: { maxParamLength: 512, caseSensitive: true, ignoreDuplicateSlashes: false }
   }).pipe(
     Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(64))),
     Layer.provideMerge(listener(options.shutdownTimeout)),
