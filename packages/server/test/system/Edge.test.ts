@@ -257,9 +257,13 @@ describe("the edge", () => {
           ids.add(id)
         }
         assert.strictEqual(ids.size, 7)
-        for (const path of ["/users/me", "/users", "/sessions", "/protected"]) {
+        for (const path of ["/users/me", "/users", "/sessions", "/protected", "/media", "/audit", "/api-keys"]) {
           const { headers } = yield* request(path, { token: admin.token })
           assert.strictEqual(headers["cache-control"], "no-store", path)
+        }
+        // One path has one spelling: another one is no way around a rule about it.
+        for (const path of ["/USERS/me", "//users/me", "/users//me"]) {
+          assert.strictEqual((yield* request(path, { token: admin.token })).status, 404, path)
         }
         const refused = yield* request("/auth/login", { method: "POST", body: { identifier: "no one", password: "x" } })
         assert.strictEqual(refused.headers["cache-control"], "no-store")
