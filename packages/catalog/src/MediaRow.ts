@@ -83,7 +83,12 @@ export const toMediaItem = (
   thumbhash: row.thumbhash,
   failure:
     row.status === "failed" && row.failureStep !== null
-      ? { step: row.failureStep, message: row.failureMessage ?? "", attempts: row.failureAttempts }
+      ? {
+          step: row.failureStep,
+          // A store's own words may hold the key, or where it lies on the disk.
+          message: seesKey ? (row.failureMessage ?? "") : "This item could not be read",
+          attempts: row.failureAttempts
+        }
       : null,
   createdAt: row.createdAt,
   updatedAt: row.updatedAt,

@@ -92,6 +92,20 @@ layer(services)("what may be seen", (it) => {
     })
   )
 
+  it.effect("tells why an item failed to those who may know where it lies", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const items = yield* MediaItems
+      const id = yield* addItem({ title: "broken" })
+      yield* sql`UPDATE media_items SET status = 'failed', failure_step = 'probe',
+        failure_message = 'no permission for /srv/films/broken.mp4', failure_attempts = 1 WHERE id = ${id}`
+      const viewed = yield* items.byId(id).pipe(as("viewer"))
+      assert.deepStrictEqual(viewed.failure, { step: "probe", message: "This item could not be read", attempts: 1 })
+      const curated = yield* items.byId(id).pipe(as("curator"))
+      assert.strictEqual(curated.failure?.message, "no permission for /srv/films/broken.mp4")
+    })
+  )
+
   it.effect("refuses who has no permission at all", () =>
     Effect.gen(function* () {
       const items = yield* MediaItems

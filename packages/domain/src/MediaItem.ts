@@ -34,6 +34,7 @@ export type Thumbnail = typeof Thumbnail.Type
 export const MediaFailure = Schema.Struct({
   /** The step of ingest that failed: `list`, `probe`, `thumbnails`, `publish`. */
   step: Schema.String,
+  /** In general words, but for the owner and who has `media:write`. */
   message: Schema.String,
   /** How often it was tried. */
   attempts: Schema.Finite
