@@ -18,7 +18,7 @@ import * as Progress from "../Progress.ts"
 import { version } from "../Version.ts"
 
 /** Ctrl-C at a terminal should not wait for somebody else's download. */
-const patience = Duration.seconds(3)
+const patience = Duration.millis(1500)
 
 const addressOf = (settings: Settings, server: HttpServer.HttpServer["Service"]) => {
   const { address } = server
