@@ -3,6 +3,7 @@ import { randomInt } from "node:crypto"
 import { Accounts } from "@joy/auth/Accounts"
 import { Email, Username } from "@joy/domain/User"
 import * as Samples from "@joy/media/Samples"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
@@ -22,6 +23,12 @@ const randomPassword = () =>
   Array.from({ length: 4 }, () => Array.from({ length: 5 }, () => alphabet[randomInt(alphabet.length)]).join("")).join(
     "-"
   )
+
+/** The password that nobody has been shown yet; `null` when there is none. */
+export class Administrator extends Context.Service<
+  Administrator,
+  { readonly password: string; readonly shown: Effect.Effect<void> } | null
+>()("@joy/server/Administrator") {}
 
 /**
  * Makes the administrator at the first start and gives the password, to be shown once. It lies in a file of the data

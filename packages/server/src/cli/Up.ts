@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import { Configuration, type Settings } from "../config/Configuration.ts"
 import * as FirstStart from "../FirstStart.ts"
 import * as ApiLayer from "../layers/ApiLayer.ts"
+import * as AuthLayer from "../layers/AuthLayer.ts"
 import * as DatabaseLayer from "../layers/DatabaseLayer.ts"
 import * as IngestLayer from "../layers/IngestLayer.ts"
 import * as LogLayer from "../layers/LogLayer.ts"
@@ -35,7 +36,7 @@ const location = ({ source }: Settings) =>
 const announce = Effect.gen(function* () {
   const settings = yield* Configuration
   const server = yield* HttpServer.HttpServer
-  const administrator = yield* FirstStart.administrator
+  const administrator = yield* FirstStart.Administrator
   const address = addressOf(settings, server)
   yield* Progress.say(
     [
@@ -80,12 +81,20 @@ const keysReady = Layer.effectDiscard(
   })
 )
 
+/** Before the API listens: whoever registers first must not take the administrator's place. */
+const administratorReady = Layer.effect(
+  FirstStart.Administrator,
+  // A set of services of its own: those of the API hear what other processes announce, these do not.
+  Effect.provide(FirstStart.administrator, AuthLayer.layerTool, { local: true })
+)
+
 const samplesReady = Layer.effectDiscard(FirstStart.samples).pipe(Layer.provide(MediaLayer.layer))
 
 const app = (lost: Deferred.Deferred<never, DatabaseLayer.DatabaseLost>) =>
   Layer.effectDiscard(announce).pipe(
     Layer.provide(IngestLayer.layer({ standsBy: false })),
     Layer.provide(ApiLayer.layer({ shutdownTimeout: patience })),
+    Layer.provide(administratorReady),
     Layer.provide(samplesReady),
     Layer.provide(keysReady),
     Layer.provide(migrated),
