@@ -37,7 +37,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
     location,
     list: Listing.make(root),
     head: Effect.fn("FolderStore.head")(function* (key) {
-      const path = yield* Place.resolve(root, "head", key)
+      const { path } = yield* Place.resolve(root, "head", key)
       const stats = yield* Effect.mapError(Syscall.lstat(path), Place.orNotFound("head", key, path))
       if (!stats.isFile()) return yield* new ObjectNotFound({ key })
       return Stat.toObject(key, stats)

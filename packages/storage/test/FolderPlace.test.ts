@@ -30,7 +30,7 @@ const opened = (file: string) =>
   )
 
 const holds = (root: string, file: string, fd: number) =>
-  Place.holds(ByteString.fromText(root), "open", ByteString.fromText(file), fd)
+  Place.holds({ real: ByteString.fromText(root), path: ByteString.fromText(file) }, "open", fd)
 
 describe("what was opened", () => {
   it.live("is the root's when it lies in it", () =>

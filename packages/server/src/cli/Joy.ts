@@ -2,36 +2,23 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 
-/**
- * The commands. Each loads what it needs when it runs: `joy --help` should not wait for a database driver.
- */
+/** A command loads what it needs when it runs: `joy --help` should not wait for a database driver. */
+const lazily = <A, E, R>(load: () => Promise<Effect.Effect<A, E, R>>) => Effect.flatten(Effect.promise(load))
 
-const up = Command.make("up", {}, () =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Up.ts")),
-    ({ up }) => up
-  )
-).pipe(Command.withDescription("Run everything in one process, embedded where nothing is configured"))
+const up = Command.make("up", {}, () => lazily(() => import("./Up.ts").then(({ up }) => up))).pipe(
+  Command.withDescription("Run everything in one process, embedded where nothing is configured")
+)
 
-const serve = Command.make("serve", {}, () =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Serve.ts")),
-    ({ serve }) => serve
-  )
-).pipe(Command.withDescription("Run the API alone; start as many as you like"))
+const serve = Command.make("serve", {}, () => lazily(() => import("./Serve.ts").then(({ serve }) => serve))).pipe(
+  Command.withDescription("Run the API alone; start as many as you like")
+)
 
-const ingest = Command.make("ingest", {}, () =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Ingest.ts")),
-    ({ ingest }) => ingest
-  )
-).pipe(Command.withDescription("Run ingest alone; a second one stands by and takes over"))
+const ingest = Command.make("ingest", {}, () => lazily(() => import("./Ingest.ts").then(({ ingest }) => ingest))).pipe(
+  Command.withDescription("Run ingest alone; a second one stands by and takes over")
+)
 
 const migrate = Command.make("migrate", {}, () =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Migrate.ts")),
-    ({ migrate }) => migrate
-  )
+  lazily(() => import("./Migrate.ts").then(({ migrate }) => migrate))
 ).pipe(Command.withDescription("Bring the database to this version"))
 
 const username = Flag.String("username").pipe(Flag.withDescription("The name to sign in with"))
@@ -43,18 +30,11 @@ const passwordStdin = Flag.Boolean("password-stdin").pipe(
 const adminCreate = Command.make(
   "create",
   { username, email: Flag.String("email").pipe(Flag.withDescription("Their e-mail address")), passwordStdin },
-  (flags) =>
-    Effect.flatMap(
-      Effect.promise(() => import("./Admin.ts")),
-      ({ create }) => create(flags)
-    )
+  (flags) => lazily(() => import("./Admin.ts").then(({ create }) => create(flags)))
 ).pipe(Command.withDescription("Make an account with the role admin"))
 
 const adminResetPassword = Command.make("reset-password", { username, passwordStdin }, (flags) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Admin.ts")),
-    ({ resetPassword }) => resetPassword(flags)
-  )
+  lazily(() => import("./Admin.ts").then(({ resetPassword }) => resetPassword(flags)))
 ).pipe(Command.withDescription("Set a new password; ends every session of the account"))
 
 const admin = Command.make("admin").pipe(
@@ -62,18 +42,12 @@ const admin = Command.make("admin").pipe(
   Command.withSubcommands([adminCreate, adminResetPassword])
 )
 
-const keysInit = Command.make("init", {}, () =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Keys.ts")),
-    ({ init }) => init
-  )
-).pipe(Command.withDescription("Make the key file; an existing one is kept"))
+const keysInit = Command.make("init", {}, () => lazily(() => import("./Keys.ts").then(({ init }) => init))).pipe(
+  Command.withDescription("Make the key file; an existing one is kept")
+)
 
 const keysRotate = Command.make("rotate", {}, () =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Keys.ts")),
-    ({ rotate }) => rotate
-  )
+  lazily(() => import("./Keys.ts").then(({ rotate }) => rotate))
 ).pipe(Command.withDescription("Stage the next signing key, which then takes over by itself"))
 
 const keys = Command.make("keys").pipe(
@@ -81,18 +55,12 @@ const keys = Command.make("keys").pipe(
   Command.withSubcommands([keysInit, keysRotate])
 )
 
-const doctor = Command.make("doctor", {}, () =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Doctor.ts")),
-    ({ doctor }) => doctor
-  )
-).pipe(Command.withDescription("Check configuration, database, Redis, store, ffmpeg and keys, and say what to do"))
+const doctor = Command.make("doctor", {}, () => lazily(() => import("./Doctor.ts").then(({ doctor }) => doctor))).pipe(
+  Command.withDescription("Check configuration, database, Redis, store, ffmpeg and keys, and say what to do")
+)
 
 const openapi = Command.make("openapi", {}, () =>
-  Effect.flatMap(
-    Effect.promise(() => import("./OpenApi.ts")),
-    ({ openapi }) => openapi
-  )
+  lazily(() => import("./OpenApi.ts").then(({ openapi }) => openapi))
 ).pipe(Command.withDescription("Print the OpenAPI document"))
 
 export const joy = Command.make("joy").pipe(

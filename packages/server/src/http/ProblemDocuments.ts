@@ -15,8 +15,8 @@ import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { isSqlError } from "effect/sql/SqlError"
 
+import { isDatabaseAway } from "./DatabaseAway.ts"
 import { routeTable } from "./RouteTable.ts"
 
 /**
@@ -42,23 +42,6 @@ const notFound = (request: HttpServerRequest.HttpServerRequest) => {
     ? problem(new NotFound({}))
     : Effect.map(problem(new MethodNotAllowed({})), HttpServerResponse.setHeader("allow", allow))
 }
-
-/**
- * SQLSTATE classes of a server that is there and can't serve (PostgreSQL, appendix A): 08 connection exception, 53
- * insufficient resources, 57P operator intervention, which is also what it says while it recovers.
- */
-const comesBack = /^(08|53|57P)/
-
-const codeOf = (error: unknown, depth = 0): string => {
-  if (typeof error !== "object" || error === null || depth > 4) return ""
-  if ("code" in error && typeof error.code === "string" && /^[0-9A-Z]{5}$/.test(error.code)) return error.code
-  return codeOf("reason" in error ? error.reason : "cause" in error ? error.cause : null, depth + 1)
-}
-
-/** Services let a lost connection die: only the edge knows that there is a client who can ask again. */
-const isDatabaseAway = (defect: unknown) =>
-  isSqlError(defect) &&
-  (defect.isRetryable || comesBack.test(codeOf(defect)) || /failed to connect/i.test(defect.message))
 
 /** A failure that left the router. An interruption is passed on: the client has gone, or the server stops. */
 const ofCause = <E>(request: HttpServerRequest.HttpServerRequest, cause: Cause.Cause<E>) => {

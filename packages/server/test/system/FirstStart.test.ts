@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs"
+import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 
 import { assert, it } from "@effect/vitest"
@@ -7,7 +8,17 @@ import * as JoyHttp from "@joy/testing/JoyHttp"
 import * as JoyUp from "@joy/testing/JoyUp"
 import { describeWith } from "@joy/testing/Needs"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+
+/** A port that was free a moment ago. */
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const { port } = server.address() as AddressInfo
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
 
 /** What somebody meets who starts it for the first time: one installation, from nothing to its second start. */
 describeWith(["ffmpeg"], "the first start", () => {
@@ -135,5 +146,25 @@ describeWith(["ffmpeg"], "the first start", () => {
       assert.isBelow(last.millis, 5000)
       yield* Joy.nothingLeft(running.dataDir)
     })
+  )
+
+  it.live("has its administrator before anybody can register", () =>
+    Effect.gen(function* () {
+      const folder = yield* Joy.folder
+      const port = yield* freePort
+      const body = { username: "admin", email: "somebody@joy.test", password: "a long enough one" }
+      // From before it listens until it first answers.
+      const first = yield* JoyHttp.request(`http://127.0.0.1:${port}`, "/auth/register", { method: "POST", body }).pipe(
+        Effect.sandbox,
+        Effect.retry(Schedule.spaced("10 millis")),
+        Effect.orDie,
+        Effect.forkChild
+      )
+      const running = yield* JoyUp.up(folder, { PORT: String(port) })
+      assert.strictEqual((yield* Fiber.join(first)).status, 409)
+      assert.isNotNull(running.password)
+      const { tokens } = yield* running.signIn("admin", running.password ?? "")
+      assert.deepStrictEqual(tokens.user.roles, ["admin"])
+    }).pipe(Effect.scoped)
   )
 })

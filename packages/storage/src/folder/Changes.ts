@@ -54,7 +54,7 @@ const makeTemporary = Effect.fnUntraced(function* (
   const path = yield* Effect.sync(() => `${root}/${temporary}/${randomUUID()}`)
   yield* ensureFolder(root, `${root}/${temporary}`)
   const fd = yield* Effect.acquireRelease(
-    Syscall.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644),
+    Syscall.open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, Syscall.ownFile),
     (fd) => Effect.andThen(Effect.ignore(Syscall.close(fd)), Effect.ignore(Syscall.unlink(path)))
   )
   return { path, fd }

@@ -36,12 +36,13 @@ export const open = Effect.fnUntraced(function* (
   key: ObjectKey,
   ifMatch: ETag | undefined
 ): Effect.fn.Return<LocalFile, ObjectNotFound | ObjectChanged | StoreUnavailable, Scope.Scope> {
-  const path = yield* Place.resolve(root, operation, key)
+  const located = yield* Place.resolve(root, operation, key)
+  const { path } = located
   const opened = Effect.mapError(Syscall.open(path, flags), Place.orNotFound(operation, key, path)).pipe(
     // What turns out not to be wanted is closed at once, and not held until the scope ends.
     Effect.flatMap((fd) =>
       Effect.onError(
-        Effect.flatMap(Place.holds(root, operation, path, fd), (isOurs) =>
+        Effect.flatMap(Place.holds(located, operation, fd), (isOurs) =>
           isOurs ? identify(fd, path, key, ifMatch) : Effect.fail(new ObjectNotFound({ key }))
         ),
         () => close(fd)

@@ -32,6 +32,12 @@ export const parentOf = (path: ByteString): ByteString => path.slice(0, path.las
 export const isInside = (realRoot: ByteString, path: ByteString): boolean =>
   path.startsWith(`${realRoot}/`) && !isReservedKey(path.slice(realRoot.length + 1))
 
+/** Where an object is: the root and the object's path in it, both without links. */
+export interface Located {
+  readonly real: ByteString
+  readonly path: ByteString
+}
+
 /**
  * The path of an object without links. The usual object costs one look: its path is already what the kernel calls it.
  * One that is reached through a linked folder is not listed, and so is not there.
@@ -40,20 +46,20 @@ export const resolve = Effect.fnUntraced(function* (
   root: ByteString,
   operation: string,
   key: ObjectKey
-): Effect.fn.Return<ByteString, ObjectNotFound | StoreUnavailable> {
+): Effect.fn.Return<Located, ObjectNotFound | StoreUnavailable> {
   if (!isPlain(key)) return yield* new ObjectNotFound({ key })
   const real = yield* realRoot(root, operation)
   const path = `${real}/${fromText(key)}`
   const refuse = orNotFound(operation, key, path)
   const found = yield* Effect.mapError(Syscall.realpath(path), refuse)
-  if (found === path) return found
+  if (found === path) return { real, path }
   const parent = yield* Effect.mapError(Syscall.realpath(parentOf(path)), refuse)
   const entry = yield* Effect.mapError(Syscall.lstat(path), refuse)
   // A path that differs although nothing on it is a link is another spelling on a disk that ignores case.
   if (parent !== parentOf(path) || !entry.isSymbolicLink() || !isInside(real, found)) {
     return yield* new ObjectNotFound({ key })
   }
-  return found
+  return { real, path: found }
 })
 
 /**
@@ -61,12 +67,10 @@ export const resolve = Effect.fnUntraced(function* (
  * may have been swapped for a link before it was opened. Only the open file itself can tell.
  */
 export const holds = Effect.fnUntraced(function* (
-  root: ByteString,
+  { path, real }: Located,
   operation: string,
-  path: ByteString,
   fd: number
 ): Effect.fn.Return<boolean, StoreUnavailable> {
-  const real = yield* realRoot(root, operation)
   if (process.platform === "linux") {
     return yield* Syscall.placeOf(fd).pipe(
       Effect.map((place) => isInside(real, place.toString("latin1"))),

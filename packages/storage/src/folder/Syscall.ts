@@ -77,7 +77,11 @@ export const unlink = (path: ByteString) => callVoid((done) => fs.unlink(toBuffe
 
 export const rmdir = (path: ByteString) => callVoid((done) => fs.rmdir(toBuffer(path), done))
 
-export const mkdir = (path: ByteString) => callVoid((done) => fs.mkdir(toBuffer(path), done))
+/** What is made from private items is for nobody else on the machine, nor for the user that ffmpeg runs as. */
+export const ownFile = 0o600
+const ownFolder = 0o700
+
+export const mkdir = (path: ByteString) => callVoid((done) => fs.mkdir(toBuffer(path), { mode: ownFolder }, done))
 
 export const mkdirs = (path: ByteString) =>
   callVoid((done) => fs.mkdir(toBuffer(path), { recursive: true }, (error) => done(error)))
