@@ -27,7 +27,7 @@ export const tools = {
     isThere: () => has("FFMPEG_PATH", "ffmpeg") && has("FFPROBE_PATH", "ffprobe"),
     apt: "ffmpeg",
     brew: "ffmpeg",
-    without: "thumbnails, storyboards and the probing of unusual files are off"
+    without: "thumbnails of videos and the probing of unusual files are off"
   },
   "redis-server": {
     isThere: () => (process.env.TEST_REDIS_URL ?? "") !== "" || onPath("redis-server"),
