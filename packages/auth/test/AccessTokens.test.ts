@@ -147,9 +147,9 @@ describe("AccessTokens", () => {
         (name) => [`no ${name}`, signed(header, { ...claims, [name]: undefined })] as const
       )
     ]
-    it.effect.each(bad)("refuses a token with %s", ([, token]) => refused(token))
+    it.effect.each(bad)("refuses a token with %s [T1, T2, T3, T4, T5, T10]", ([, token]) => refused(token))
 
-    it.effect("refuses any change of one character of a good token", () =>
+    it.effect("refuses any change of one character of a good token [T1]", () =>
       Effect.gen(function* () {
         const tokens = yield* AccessTokens
         const token = signed(header, claims)
@@ -166,7 +166,7 @@ describe("AccessTokens", () => {
     )
   })
 
-  it.effect("ends tokens at exp plus five seconds, also when it has just verified them", () =>
+  it.effect("ends tokens at exp plus five seconds, also when it has just verified them [T6]", () =>
     Effect.gen(function* () {
       const tokens = yield* AccessTokens
       const token = signed(header, claims)
@@ -177,7 +177,7 @@ describe("AccessTokens", () => {
     }).pipe(Effect.provide(tokensWith(file)))
   )
 
-  it.effect("takes no token before its nbf, with five seconds of tolerance", () =>
+  it.effect("takes no token before its nbf, with five seconds of tolerance [T6]", () =>
     Effect.gen(function* () {
       const tokens = yield* AccessTokens
       const token = signed(header, { ...claims, nbf: 100 })
@@ -188,7 +188,7 @@ describe("AccessTokens", () => {
     }).pipe(Effect.provide(tokensWith(file)))
   )
 
-  it.effect("goes on accepting tokens of the key before until they have run out, and signs with the next", () =>
+  it.effect("goes on accepting tokens of the key before until they have run out, and signs with the next [T8]", () =>
     Effect.gen(function* () {
       const now = DateTime.makeUnsafe(0)
       const rotated = yield* KeyFile.stageNext(file, now, { accessTokenTtl: "15 minutes" })

@@ -33,7 +33,7 @@ const isLive = (id: Parameters<Principals["Service"]["isLive"]>[0]) =>
 
 describe("AccountChanges", () => {
   layer(testLayer())("changing a password", (it) => {
-    it.effect("needs the current one, ends every other session, and is written down", () =>
+    it.effect("needs the current one, ends every other session, and is written down [P14, L9]", () =>
       Effect.gen(function* () {
         const { open, user } = yield* register
         const [mine, theirs] = [yield* open, yield* open]
@@ -51,7 +51,7 @@ describe("AccountChanges", () => {
       })
     )
 
-    it.effect("is no way around the limits of signing in", () =>
+    it.effect("is no way around the limits of signing in [L1]", () =>
       Effect.gen(function* () {
         const { open } = yield* register
         const me = as(yield* open)
@@ -62,7 +62,7 @@ describe("AccountChanges", () => {
       })
     )
 
-    it.effect("succeeds for one of two at once", () =>
+    it.effect("succeeds for one of two at once [P14]", () =>
       Effect.gen(function* () {
         const { open } = yield* register
         const [a, b] = [yield* open, yield* open]
@@ -74,7 +74,7 @@ describe("AccountChanges", () => {
       })
     )
 
-    it.effect("is not for API keys, nor for accounts without a password", () =>
+    it.effect("is not for API keys, nor for accounts without a password [T13]", () =>
       Effect.gen(function* () {
         const { user } = yield* register
         assert.strictEqual(yield* tag(change(password).pipe(asKey(user.id))), "Forbidden")
@@ -133,7 +133,7 @@ describe("AccountChanges", () => {
       })
     )
 
-    it.effect("ends every session of who is disabled, and lets them in again when enabled", () =>
+    it.effect("ends every session of who is disabled, and lets them in again when enabled [R15]", () =>
       Effect.gen(function* () {
         const { open, user } = yield* register
         const session = yield* open
@@ -148,7 +148,7 @@ describe("AccountChanges", () => {
       })
     )
 
-    it.effect("deletes an account with its sessions, puts its private media into the trash, and says so", () =>
+    it.effect("deletes an account with its sessions, puts its private media into the trash, and says so [R15]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const { open, user } = yield* register
@@ -177,7 +177,7 @@ describe("AccountChanges", () => {
   })
 
   layer(testLayer())("keeping administrators", (it) => {
-    it.effect("neither disables nor deletes the last one, and undoes what it had begun", () =>
+    it.effect("neither disables nor deletes the last one, and undoes what it had begun [C6]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const admin = yield* newUser("admin")
@@ -194,7 +194,7 @@ describe("AccountChanges", () => {
       })
     )
 
-    it.effect("leaves one of several who disable and delete each other at once", () =>
+    it.effect("leaves one of several who disable and delete each other at once [C6]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         yield* sql`UPDATE users SET disabled_at = now()`

@@ -22,7 +22,7 @@ const median = (times: ReadonlyArray<number>) => times.toSorted((a, b) => a - b)
 
 describe("Accounts", () => {
   layer(testLayer())((it) => {
-    it.effect("registers viewers, who can sign in by name and by address in any case", () =>
+    it.effect("registers viewers, who can sign in by name and by address in any case [P11]", () =>
       Effect.gen(function* () {
         const account = fresh()
         const user = yield* register(account)
@@ -45,7 +45,7 @@ describe("Accounts", () => {
       })
     )
 
-    it.effect("stores an argon2id hash and no password", () =>
+    it.effect("stores an argon2id hash and no password [P6]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const user = yield* register(fresh())
@@ -55,7 +55,7 @@ describe("Accounts", () => {
       })
     )
 
-    it.effect("makes one account of two at once", () =>
+    it.effect("makes one account of two at once [P12]", () =>
       Effect.gen(function* () {
         const account = fresh()
         const all = yield* Effect.all(
@@ -69,7 +69,7 @@ describe("Accounts", () => {
       })
     )
 
-    it.effect("makes no second account of another spelling of one name or address", () =>
+    it.effect("makes no second account of another spelling of one name or address [P11]", () =>
       Effect.gen(function* () {
         const { email, username } = fresh("Straße")
         yield* register({ email, username, password })
@@ -97,7 +97,7 @@ describe("Accounts", () => {
       })
     )
 
-    it.effect("never takes a name with a full-width @ for somebody's address", () =>
+    it.effect("never takes a name with a full-width @ for somebody's address [P11]", () =>
       Effect.gen(function* () {
         const victim = yield* register(fresh())
         const attacker = yield* register({
@@ -112,7 +112,7 @@ describe("Accounts", () => {
       })
     )
 
-    it.effect("refuses weak passwords before it hashes them", () =>
+    it.effect("refuses weak passwords before it hashes them [P5]", () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(register({ ...fresh(), password: Redacted.make("password1") }))
         assert.strictEqual(error._tag, "WeakPassword")
@@ -120,7 +120,7 @@ describe("Accounts", () => {
     )
 
     it.effect(
-      "gives one answer to unknown names, wrong passwords, disabled accounts and accounts without password",
+      "gives one answer to unknown names, wrong passwords, disabled accounts and accounts without password [P9]",
       () =>
         Effect.gen(function* () {
           const sql = yield* SqlClient.SqlClient
@@ -145,7 +145,7 @@ describe("Accounts", () => {
         })
     )
 
-    it.effect("takes about as long for an unknown name as for a wrong password", () =>
+    it.effect("takes about as long for an unknown name as for a wrong password [P10]", () =>
       Effect.gen(function* () {
         const user = yield* register(fresh())
         const wrong = Redacted.make("wrong-one-indeed")
@@ -165,7 +165,7 @@ describe("Accounts", () => {
       })
     )
 
-    it.effect("makes a weak hash stronger at the next sign-in, once for all who sign in at once", () =>
+    it.effect("makes a weak hash stronger at the next sign-in, once for all who sign in at once [P7]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const user = yield* register(fresh())
@@ -193,7 +193,7 @@ describe("Accounts", () => {
       })
     )
 
-    it.effect("resets a password, ends every session, and lets no sign-in with the old one through", () =>
+    it.effect("resets a password, ends every session, and lets no sign-in with the old one through [P16]", () =>
       Effect.gen(function* () {
         const accounts = yield* Accounts
         const sessions = yield* Sessions
@@ -218,7 +218,7 @@ describe("Accounts", () => {
       })
     )
 
-    it.effect("lets nobody grant more than they hold", () =>
+    it.effect("lets nobody grant more than they hold [C6]", () =>
       Effect.gen(function* () {
         const { create } = yield* Accounts
         const { id: userId } = yield* newUser()

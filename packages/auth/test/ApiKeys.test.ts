@@ -29,7 +29,7 @@ const principalOf = (key: string | Redacted.Redacted) =>
 
 describe("ApiKeys", () => {
   layer(testLayer())((it) => {
-    it.effect("stand for their owner, with what they were made for", () =>
+    it.effect("stand for their owner, with what they were made for [T12]", () =>
       Effect.gen(function* () {
         const { id } = yield* newUser("curator")
         const { key, ...made } = yield* create(id, ["media:read", "media:read"])
@@ -44,7 +44,7 @@ describe("ApiKeys", () => {
       })
     )
 
-    it.effect("are kept as a hash alone, and never shown again", () =>
+    it.effect("are kept as a hash alone, and never shown again [T12]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const { id } = yield* newUser()
@@ -57,7 +57,7 @@ describe("ApiKeys", () => {
       })
     )
 
-    it.effect("never do more than their owner may at that moment", () =>
+    it.effect("never do more than their owner may at that moment [T12]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const { id } = yield* newUser("curator")
@@ -76,7 +76,7 @@ describe("ApiKeys", () => {
       })
     )
 
-    it.effect("die with their time, their revocation, and their owner", () =>
+    it.effect("die with their time, their revocation, and their owner [T12]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const { revoke } = yield* ApiKeys
@@ -106,7 +106,7 @@ describe("ApiKeys", () => {
       })
     )
 
-    it.effect("are unknown in any other form", () =>
+    it.effect("are unknown in any other form [T10]", () =>
       Effect.gen(function* () {
         const { key } = yield* create((yield* newUser()).id)
         const text = Redacted.value(key)
@@ -144,7 +144,7 @@ describe("ApiKeys", () => {
       })
     )
 
-    it.effect("are listed to their owner in pages, and managed by sessions alone", () =>
+    it.effect("are listed to their owner in pages, and managed by sessions alone [T13]", () =>
       Effect.gen(function* () {
         const { create, list, revoke } = yield* ApiKeys
         const { id } = yield* newUser()

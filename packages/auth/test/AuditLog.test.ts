@@ -10,7 +10,7 @@ import { AuditLog } from "../src/AuditLog.ts"
 
 describe("AuditLog", () => {
   layer(AuditLog.layer.pipe(Layer.provideMerge(TestDatabase.layer)))((it) => {
-    it.effect("writes who did what to whom and from where, each on one line", () =>
+    it.effect("writes who did what to whom and from where, each on one line [L9]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const actorId = UserId.make(SecureRandom.uuidV7Unsafe())
@@ -30,7 +30,7 @@ describe("AuditLog", () => {
       })
     )
 
-    it.effect("is undone with the transaction that it stands in", () =>
+    it.effect("is undone with the transaction that it stands in [L9]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const count = Effect.map(sql`SELECT id FROM audit_log`, (rows) => rows.length)

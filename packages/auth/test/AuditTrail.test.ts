@@ -8,7 +8,7 @@ import { as, layer as testLayer, newSession, newUser, tag } from "./TestAuth.ts"
 
 describe("AuditTrail", () => {
   layer(testLayer())((it) => {
-    it.effect("shows what was written down, the newest first, to who has audit:read", () =>
+    it.effect("shows what was written down, the newest first, to who has audit:read [L10]", () =>
       Effect.gen(function* () {
         const { list } = yield* AuditTrail
         const { append } = yield* AuditLog
@@ -46,7 +46,7 @@ describe("AuditTrail", () => {
       })
     )
 
-    it.effect("goes on where a page ended, in the same list alone", () =>
+    it.effect("goes on where a page ended, in the same list alone [L10, C5]", () =>
       Effect.gen(function* () {
         const { list } = yield* AuditTrail
         const { append } = yield* AuditLog

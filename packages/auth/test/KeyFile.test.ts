@@ -34,7 +34,7 @@ describe("KeyFile", () => {
     })
   )
 
-  it.effect("makes other keys every time, of 32 bytes", () =>
+  it.effect("makes other keys every time, of 32 bytes [T9]", () =>
     Effect.gen(function* () {
       const [a, b] = [yield* KeyFile.generate(at(0)), yield* KeyFile.generate(at(0))]
       const secrets = [a.refresh[0], a.mac[0], b.refresh[0], b.mac[0]].map(KeyFile.secretBytes)
@@ -44,7 +44,7 @@ describe("KeyFile", () => {
     })
   )
 
-  it.effect("shows no secret when it is printed", () =>
+  it.effect("shows no secret when it is printed [R19]", () =>
     Effect.gen(function* () {
       const file = yield* KeyFile.generate(at(0))
       const shown = `${JSON.stringify(file)} ${String(file)}`
@@ -81,7 +81,7 @@ describe("KeyFile", () => {
     ["one name for two secrets", (file) => ({ ...file, mac: [file.mac[0], file.mac[0]] }), /once/],
     ["an unknown field", (file) => ({ ...file, extra: 1 }), /extra/]
   ]
-  it.effect.each(tampered)("refuses %s, and says so without the secret", ([, tamper, message]) =>
+  it.effect.each(tampered)("refuses %s, and says so without the secret [T9]", ([, tamper, message]) =>
     Effect.gen(function* () {
       const file = yield* KeyFile.generate(at(0))
       const encoded = yield* Schema.encodeEffect(KeyFile.KeyFile)(file)
@@ -92,21 +92,23 @@ describe("KeyFile", () => {
     })
   )
 
-  it.effect("publishes the next key 15 minutes ahead and keeps the one before until its last token has run out", () =>
-    Effect.gen(function* () {
-      const first = yield* KeyFile.generate(at(0))
-      const second = yield* KeyFile.stageNext(first, at(60), ttl)
-      const [next, before] = second.signing.map((key) => key.kid)
-      const signs = (minutes: number) => KeyFile.currentSigningKey(second, at(minutes)).kid
-      const verifies = (minutes: number) => KeyFile.verificationKeys(second, at(minutes)).map((key) => key.kid)
-      assert.deepStrictEqual([signs(60), signs(74.9), signs(75), signs(200)], [before, before, next, next])
-      assert.deepStrictEqual([verifies(60), verifies(104.9), verifies(105)], [[next, before], [next, before], [next]])
+  it.effect(
+    "publishes the next key 15 minutes ahead and keeps the one before until its last token has run out [T8]",
+    () =>
+      Effect.gen(function* () {
+        const first = yield* KeyFile.generate(at(0))
+        const second = yield* KeyFile.stageNext(first, at(60), ttl)
+        const [next, before] = second.signing.map((key) => key.kid)
+        const signs = (minutes: number) => KeyFile.currentSigningKey(second, at(minutes)).kid
+        const verifies = (minutes: number) => KeyFile.verificationKeys(second, at(minutes)).map((key) => key.kid)
+        assert.deepStrictEqual([signs(60), signs(74.9), signs(75), signs(200)], [before, before, next, next])
+        assert.deepStrictEqual([verifies(60), verifies(104.9), verifies(105)], [[next, before], [next, before], [next]])
 
-      const third = yield* KeyFile.stageNext(second, at(120), ttl)
-      assert.strictEqual(third.signing.length, 2)
-      assert.strictEqual(third.signing[1]?.kid, next)
-      assert.deepStrictEqual([third.refresh, third.mac], [first.refresh, first.mac])
-    })
+        const third = yield* KeyFile.stageNext(second, at(120), ttl)
+        assert.strictEqual(third.signing.length, 2)
+        assert.strictEqual(third.signing[1]?.kid, next)
+        assert.deepStrictEqual([third.refresh, third.mac], [first.refresh, first.mac])
+      })
   )
 
   it.effect("signs with its only key also on a clock that runs behind", () =>
@@ -128,7 +130,7 @@ describe("KeyStore", () => {
     )
   )
 
-  it.effect("makes a file that its owner alone reads, and never over another", () =>
+  it.effect("makes a file that its owner alone reads, and never over another [T9]", () =>
     inFolder((path) =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem
@@ -155,7 +157,7 @@ describe("KeyStore", () => {
     )
   )
 
-  it.effect("refuses half a file", () =>
+  it.effect("refuses half a file [T9]", () =>
     inFolder((path) =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem
@@ -187,7 +189,7 @@ describe("KeyStore", () => {
 describe("Keys", () => {
   const kids = Effect.flatMap(Keys, (keys) => Effect.map(keys.jwks, ({ keys }) => keys.map((jwk) => jwk["kid"])))
 
-  it.effect("notices a staged key by itself, and keeps what it has when the file gets lost", () =>
+  it.effect("notices a staged key by itself, and keeps what it has when the file gets lost [T8]", () =>
     inFolder((path) =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem

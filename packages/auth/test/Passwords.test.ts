@@ -37,7 +37,7 @@ describe("PasswordPolicy", () => {
       ["another common one", "qwertyuiop", false],
       ["another common one", "iloveyou1", false],
       ["what looks like a property of every object", "constructor", true]
-    ] as const)("%s", ([, password, expected]) =>
+    ] as const)("%s [P1, P5]", ([, password, expected]) =>
       Effect.gen(function* () {
         assert.strictEqual(yield* accepted(password), expected)
       })
@@ -50,7 +50,7 @@ const made = (options: argon2.Options) => Effect.promise(() => argon2.hash("sunn
 
 describe("PasswordHasher", () => {
   layer(PasswordHasher.layer)((it) => {
-    it.effect("hashes with argon2id, 19 MiB, two passes, one lane, and salts of their own", () =>
+    it.effect("hashes with argon2id, 19 MiB, two passes, one lane, and salts of their own [P6]", () =>
       Effect.gen(function* () {
         const hasher = yield* PasswordHasher
         const [a, b] = [yield* hasher.hash(secret("sunny-otter")), yield* hasher.hash(secret("sunny-otter"))]
@@ -61,7 +61,7 @@ describe("PasswordHasher", () => {
       })
     )
 
-    it.effect("tells apart passwords that differ in case, or after 72 bytes", () =>
+    it.effect("tells apart passwords that differ in case, or after 72 bytes [P3]", () =>
       Effect.gen(function* () {
         const hasher = yield* PasswordHasher
         const long = "0123456789".repeat(8)
@@ -73,7 +73,7 @@ describe("PasswordHasher", () => {
       })
     )
 
-    it.effect("takes a password for the same however its accents were composed", () =>
+    it.effect("takes a password for the same however its accents were composed [P2]", () =>
       Effect.gen(function* () {
         const hasher = yield* PasswordHasher
         const hash = yield* hasher.hash(secret("Schl\u00fcsselbund"))
@@ -81,7 +81,7 @@ describe("PasswordHasher", () => {
       })
     )
 
-    it.effect("wants weaker hashes made again, and leaves stronger ones", () =>
+    it.effect("wants weaker hashes made again, and leaves stronger ones [P7]", () =>
       Effect.gen(function* () {
         const hasher = yield* PasswordHasher
         assert.isTrue(hasher.needsRehash(yield* made({ memoryCost: 8192, timeCost: 2, parallelism: 1 })))
@@ -104,7 +104,7 @@ describe("PasswordHasher", () => {
     )
   })
 
-  it.effect("lets few wait and refuses the rest at once, without stopping anything else", () =>
+  it.effect("lets few wait and refuses the rest at once, without stopping anything else [P8]", () =>
     Effect.gen(function* () {
       const hasher = yield* PasswordHasher
       const started = performance.now()
@@ -126,7 +126,7 @@ describe("PasswordHasher", () => {
     }).pipe(Effect.provide(PasswordHasher.layerWith({ concurrency: 2, queue: 8 })))
   )
 
-  it.effect("keeps the place of a hash whose caller left until it is done, and frees it then", () =>
+  it.effect("keeps the place of a hash whose caller left until it is done, and frees it then [P8]", () =>
     Effect.gen(function* () {
       const hasher = yield* PasswordHasher
       for (let round = 0; round < 5; round++) {

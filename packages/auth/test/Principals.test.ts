@@ -53,7 +53,7 @@ describe("Principals", () => {
       })
     )
 
-    it.effect("knows nobody by a session that is not theirs, not there, or not live", () =>
+    it.effect("knows nobody by a session that is not theirs, not there, or not live [R13]", () =>
       Effect.gen(function* () {
         const session = yield* newSession()
         const other = yield* newUser()
@@ -67,7 +67,7 @@ describe("Principals", () => {
       })
     )
 
-    it.effect("answers from its copy for a minute while it hears of ends, and never after an end", () =>
+    it.effect("answers from its copy for a minute while it hears of ends, and never after an end [R13]", () =>
       Effect.gen(function* () {
         yield* heard
         const session = yield* newSession()
@@ -85,7 +85,7 @@ describe("Principals", () => {
       })
     )
 
-    it.effect("does not copy what was ended while it was being read", () =>
+    it.effect("does not copy what was ended while it was being read [R21]", () =>
       Effect.gen(function* () {
         yield* heard
         const revocations = yield* Revocations
@@ -100,7 +100,7 @@ describe("Principals", () => {
       })
     )
 
-    it.effect("sees at the next request that roles have changed", () =>
+    it.effect("sees at the next request that roles have changed [T11]", () =>
       Effect.gen(function* () {
         yield* heard
         const sql = yield* SqlClient.SqlClient
@@ -164,7 +164,7 @@ describe("Principals", () => {
       }).pipe(Effect.provide(Principals.layerSessionLiveness))
     )
 
-    it.effect("hears from other processes, also after its connection was cut", () =>
+    it.effect("hears from other processes, also after its connection was cut [R22]", () =>
       Effect.gen(function* () {
         yield* heard
         const sql = yield* SqlClient.SqlClient

@@ -57,14 +57,14 @@ describe("networkOf", () => {
     ["1.2.3.4.5", "unknown"],
     ["", "unknown"],
     [null, "unknown"]
-  ])("%s is of %s", (ip, network) => {
+  ])("%s is of %s [L4]", (ip, network) => {
     assert.strictEqual(networkOf(ip), network)
   })
 })
 
 describe("RateLimits", () => {
   layer(memory)("in memory", (it) => {
-    it.effect("lets five wrong passwords in a row be looked at, and makes the sixth wait up to a minute", () =>
+    it.effect("lets five wrong passwords in a row be looked at, and makes the sixth wait up to a minute [L1, L3]", () =>
       Effect.gen(function* () {
         const name = unique()
         for (let n = 0; n < 5; n++) assert.strictEqual(yield* fail(name, "192.0.2.1"), 0)
@@ -78,7 +78,7 @@ describe("RateLimits", () => {
       })
     )
 
-    it.effect("takes all spellings of a name for one", () =>
+    it.effect("takes all spellings of a name for one [L1]", () =>
       Effect.gen(function* () {
         const name = unique()
         for (let n = 0; n < 5; n++) yield* fail(n % 2 === 0 ? name.toUpperCase() : ` ${name} `, "192.0.2.1")
@@ -86,7 +86,7 @@ describe("RateLimits", () => {
       })
     )
 
-    it.effect("makes the wait grow to an hour", () =>
+    it.effect("makes the wait grow to an hour [L1]", () =>
       Effect.gen(function* () {
         const name = unique()
         let looked = 0
@@ -103,7 +103,7 @@ describe("RateLimits", () => {
       })
     )
 
-    it.effect("looks at five of two hundred that come at once", () =>
+    it.effect("looks at five of two hundred that come at once [L2]", () =>
       Effect.gen(function* () {
         const name = unique()
         let looked = 0
@@ -132,7 +132,7 @@ describe("RateLimits", () => {
       })
     )
 
-    it.effect("takes an IPv6 /64 for one client, and users of other networks for others", () =>
+    it.effect("takes an IPv6 /64 for one client, and users of other networks for others [L4]", () =>
       Effect.gen(function* () {
         const name = unique()
         for (let n = 0; n < 5; n++) yield* fail(name, `2001:db8:0:7::${n}`)
@@ -142,31 +142,33 @@ describe("RateLimits", () => {
       })
     )
 
-    it.effect("limits one network that tries many names", () =>
+    it.effect("limits one network that tries many names [L1]", () =>
       Effect.gen(function* () {
         for (let n = 0; n < 60; n++) assert.strictEqual(yield* fail(unique(), "192.0.2.9"), 0)
         assert.isAbove(yield* fail(unique(), "192.0.2.9"), 0)
       })
     )
 
-    it.effect("limits guesses at one account from everywhere, but lets its owner in where they always sign in", () =>
-      Effect.gen(function* () {
-        const audit = yield* AuditLog
-        const user = yield* newUser()
-        yield* audit.append({ action: "login.succeeded", actorId: user.id, facts: at("198.51.100.7") })
-        for (let n = 0; n < 20; n++) assert.strictEqual(yield* fail(user.username, `203.0.113.${n}`), 0)
-        assert.isAbove(yield* fail(user.username, "203.0.113.99"), 0)
-        assert.strictEqual(yield* succeed(user.username, "198.51.100.7"), "in")
-        // There too, guesses are few.
-        for (let n = 0; n < 5; n++) yield* fail(user.username, "198.51.100.7")
-        assert.isAbove(yield* fail(user.username, "198.51.100.7"), 0)
-        // And the lock ends by itself.
-        yield* TestClock.adjust("15 minutes")
-        assert.strictEqual(yield* succeed(user.username, "203.0.113.99"), "in")
-      })
+    it.effect(
+      "limits guesses at one account from everywhere, but lets its owner in where they always sign in [L3]",
+      () =>
+        Effect.gen(function* () {
+          const audit = yield* AuditLog
+          const user = yield* newUser()
+          yield* audit.append({ action: "login.succeeded", actorId: user.id, facts: at("198.51.100.7") })
+          for (let n = 0; n < 20; n++) assert.strictEqual(yield* fail(user.username, `203.0.113.${n}`), 0)
+          assert.isAbove(yield* fail(user.username, "203.0.113.99"), 0)
+          assert.strictEqual(yield* succeed(user.username, "198.51.100.7"), "in")
+          // There too, guesses are few.
+          for (let n = 0; n < 5; n++) yield* fail(user.username, "198.51.100.7")
+          assert.isAbove(yield* fail(user.username, "198.51.100.7"), 0)
+          // And the lock ends by itself.
+          yield* TestClock.adjust("15 minutes")
+          assert.strictEqual(yield* succeed(user.username, "203.0.113.99"), "in")
+        })
     )
 
-    it.effect("limits registrations and refreshes by themselves", () =>
+    it.effect("limits registrations and refreshes by themselves [L3]", () =>
       Effect.gen(function* () {
         const limits = yield* RateLimits
         const facts = at("192.0.2.20")
@@ -200,7 +202,7 @@ describe("RateLimits", () => {
       RateLimits.layerRedis.pipe(Layer.provideMerge(Layer.mergeAll(redis, AuthConfig.layer({}), TestDatabase.layer))),
       { excludeTestServices: true }
     )((it) => {
-      it.effect("counts for all processes, at once and one by one, with a time to live on every key", () =>
+      it.effect("counts for all processes, at once and one by one, with a time to live on every key [L2, L5]", () =>
         Effect.gen(function* () {
           const name = unique()
           const guesses = Effect.all(
@@ -226,7 +228,7 @@ describe("RateLimits", () => {
         })
       )
 
-      it.effect("goes on limiting in each process while Redis is away, and while it hangs", () =>
+      it.effect("goes on limiting in each process while Redis is away, and while it hangs [L6]", () =>
         Effect.gen(function* () {
           const proxy = yield* RedisProxy.RedisProxy
           const server = yield* EffectRedis.Redis

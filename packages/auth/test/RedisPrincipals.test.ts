@@ -61,7 +61,7 @@ describeWith(["redis"], "Principals with Redis", () => {
       })
     )
 
-    it.effect("keeps no copy longer than the session lives", () =>
+    it.effect("keeps no copy longer than the session lives [R12]", () =>
       Effect.gen(function* () {
         yield* heard
         const sql = yield* SqlClient.SqlClient
@@ -73,7 +73,7 @@ describeWith(["redis"], "Principals with Redis", () => {
       })
     )
 
-    it.effect("lets no late copy bring an ended session back", () =>
+    it.effect("lets no late copy bring an ended session back [R21]", () =>
       Effect.gen(function* () {
         yield* heard
         const index = yield* SessionIndex
@@ -89,7 +89,7 @@ describeWith(["redis"], "Principals with Redis", () => {
       })
     )
 
-    it.effect("ends sessions for other processes at once", () =>
+    it.effect("ends sessions for other processes at once [R22]", () =>
       Effect.gen(function* () {
         yield* heard
         const other = yield* anotherProcess
@@ -100,7 +100,7 @@ describeWith(["redis"], "Principals with Redis", () => {
       }).pipe(Effect.scoped)
     )
 
-    it.effect("logs nobody out and brings nobody back when Redis forgets everything", () =>
+    it.effect("logs nobody out and brings nobody back when Redis forgets everything [R21]", () =>
       Effect.gen(function* () {
         yield* heard
         const sessions = yield* Sessions
@@ -122,7 +122,7 @@ describeWith(["redis"], "Principals with Redis", () => {
       }).pipe(Effect.scoped)
     )
 
-    it.effect("goes on without Redis, quickly, and right", () =>
+    it.effect("goes on without Redis, quickly, and right [R21]", () =>
       Effect.gen(function* () {
         yield* heard
         const proxy = yield* RedisProxy.RedisProxy
@@ -157,7 +157,7 @@ describeWith(["redis"], "Principals with Redis", () => {
   layer(processWith(RedisSessionIndex.layer).pipe(Layer.provideMerge(Layer.merge(redis, world()))), {
     excludeTestServices: true
   })("in a process that has just started", (it) => {
-    it.effect("believes only the database until every older copy has run out", () =>
+    it.effect("believes only the database until every older copy has run out [R21]", () =>
       Effect.gen(function* () {
         yield* heard
         const session = yield* newSession()

@@ -35,7 +35,7 @@ const useAccessToken = Effect.fnUntraced(function* (session: OpenSession) {
 
 describe("Sessions.rotate", () => {
   layer(testLayer())((it) => {
-    it.effect("gives a new token each time, with the same session and a later counter", () =>
+    it.effect("gives a new token each time, with the same session and a later counter [R3]", () =>
       Effect.gen(function* () {
         const first = yield* newSession()
         const second = yield* rotate(first.refreshToken)
@@ -50,7 +50,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("gives fifty callers with one token one successor, which works", () =>
+    it.effect("gives fifty callers with one token one successor, which works [R5, R6]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const first = yield* newSession()
@@ -70,7 +70,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("holds fast when callers go on with what they got, round after round", () =>
+    it.effect("holds fast when callers go on with what they got, round after round [R5]", () =>
       Effect.gen(function* () {
         let current = yield* newSession()
         for (let round = 1; round <= 10; round++) {
@@ -87,7 +87,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("gives the same successor again within the grace, and that works later", () =>
+    it.effect("gives the same successor again within the grace, and that works later [R8]", () =>
       Effect.gen(function* () {
         const first = yield* newSession()
         const second = yield* rotate(first.refreshToken)
@@ -99,7 +99,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("gives the successor again, at any time, to a client whose answer got lost", () =>
+    it.effect("gives the successor again, at any time, to a client whose answer got lost [R9]", () =>
       Effect.gen(function* () {
         const first = yield* newSession()
         const lost = yield* rotate(first.refreshToken)
@@ -112,7 +112,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("ends the session when a spent token comes after the grace and its successor is in use", () =>
+    it.effect("ends the session when a spent token comes after the grace and its successor is in use [R3, R4]", () =>
       Effect.gen(function* () {
         const first = yield* newSession()
         const second = yield* rotate(first.refreshToken)
@@ -126,7 +126,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("ends the session when a token comes whose successor was exchanged", () =>
+    it.effect("ends the session when a token comes whose successor was exchanged [R4]", () =>
       Effect.gen(function* () {
         const first = yield* newSession()
         const second = yield* rotate(first.refreshToken)
@@ -136,7 +136,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("writes one entry when a copied token is shown many times at once", () =>
+    it.effect("writes one entry when a copied token is shown many times at once [R4]", () =>
       Effect.gen(function* () {
         const first = yield* newSession()
         yield* rotate((yield* rotate(first.refreshToken)).refreshToken)
@@ -151,7 +151,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("refuses what was made up, and ends nothing for it", () =>
+    it.effect("refuses what was made up, and ends nothing for it [R1]", () =>
       Effect.gen(function* () {
         const session = yield* newSession()
         const other = yield* newSession()
@@ -181,7 +181,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("ends with the idle time and with the whole time, which rotation does not prolong", () =>
+    it.effect("ends with the idle time and with the whole time, which rotation does not prolong [R11]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const idle = yield* newSession()
@@ -203,7 +203,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("refuses disabled users", () =>
+    it.effect("refuses disabled users [R15]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const session = yield* newSession()
@@ -212,7 +212,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("never leaves anything usable when it meets a sign-out, whoever is first", () =>
+    it.effect("never leaves anything usable when it meets a sign-out, whoever is first [R10]", () =>
       Effect.gen(function* () {
         const sessions = yield* Sessions
         for (let round = 0; round < 20; round++) {
@@ -247,7 +247,7 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("takes a rotation whose commit was never reported for a lost answer", () =>
+    it.effect("takes a rotation whose commit was never reported for a lost answer [R6, R9]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const first = yield* newSession()

@@ -41,7 +41,7 @@ describe("Roles", () => {
       })
     )
 
-    it.effect("are made of what their maker holds at that moment, under a name of their own", () =>
+    it.effect("are made of what their maker holds at that moment, under a name of their own [C6]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const admin = yield* newAdmin
@@ -68,7 +68,7 @@ describe("Roles", () => {
       })
     )
 
-    it.effect("change for everybody who has them, from the next request on", () =>
+    it.effect("change for everybody who has them, from the next request on [T11]", () =>
       Effect.gen(function* () {
         const roles = yield* Roles
         const { principalOf } = yield* Principals
@@ -113,7 +113,7 @@ describe("Roles", () => {
       })
     )
 
-    it.effect("are given by nobody who holds less, but kept where they were", () =>
+    it.effect("are given by nobody who holds less, but kept where they were [C6]", () =>
       Effect.gen(function* () {
         const { assign } = yield* Roles
         const admin = yield* newAdmin
@@ -139,7 +139,7 @@ describe("Roles", () => {
   })
 
   layer(testLayer())("of administrators", (it) => {
-    it.effect("leave one of several who demote each other at once", () =>
+    it.effect("leave one of several who demote each other at once [C6]", () =>
       Effect.gen(function* () {
         const { assign } = yield* Roles
         const all = yield* Effect.replicateEffect(newAdmin, 6)

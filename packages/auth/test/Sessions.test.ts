@@ -18,7 +18,7 @@ const facts = { ip: "192.0.2.7", userAgent: "Test/1.0" }
 
 describe("Sessions", () => {
   layer(testLayer())((it) => {
-    it.effect("opens sessions under new ids, with 224 secret bits of which only the hash is stored", () =>
+    it.effect("opens sessions under new ids, with 224 secret bits of which only the hash is stored [R1, R2]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const { id } = yield* newUser()
@@ -38,7 +38,7 @@ describe("Sessions", () => {
       })
     )
 
-    it.effect("opens no session for a disabled account, nor for a password that was changed meanwhile", () =>
+    it.effect("opens no session for a disabled account, nor for a password that was changed meanwhile [P16]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const sessions = yield* Sessions
@@ -60,7 +60,7 @@ describe("Sessions", () => {
       })
     )
 
-    it.effect("stores the facts of strangers as one line each", () =>
+    it.effect("stores the facts of strangers as one line each [L9]", () =>
       Effect.gen(function* () {
         const sessions = yield* Sessions
         const { id } = yield* newUser()
@@ -70,7 +70,7 @@ describe("Sessions", () => {
       })
     )
 
-    it.effect("lists live sessions by pages, the newest first, and says which one asks", () =>
+    it.effect("lists live sessions by pages, the newest first, and says which one asks [R16]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const sessions = yield* Sessions
@@ -102,7 +102,7 @@ describe("Sessions", () => {
       })
     )
 
-    it.effect("refuses cursors that were tampered with or belong to another list", () =>
+    it.effect("refuses cursors that were tampered with or belong to another list [C5]", () =>
       Effect.gen(function* () {
         const sessions = yield* Sessions
         const [a, b] = [yield* newUser(), yield* newUser()]
@@ -122,28 +122,30 @@ describe("Sessions", () => {
       })
     )
 
-    it.effect("shows the sessions of others to who has sessions:read, and ends them for who has sessions:write", () =>
-      Effect.gen(function* () {
-        const sessions = yield* Sessions
-        const session = yield* newSession()
-        const other = yield* newUser()
-        const query = { userId: session.userId }
-        const stranger = as({ userId: other.id })
-        assert.strictEqual((yield* Effect.flip(sessions.list(query).pipe(stranger)))._tag, "Forbidden")
-        assert.strictEqual(
-          (yield* sessions.list(query).pipe(as({ userId: other.id }, "sessions:read"))).items[0]?.id,
-          session.sessionId
-        )
-        const error = yield* Effect.flip(sessions.endById(session.sessionId, facts).pipe(stranger))
-        assert.strictEqual(error._tag, "SessionNotFound")
-        assert.isTrue(yield* (yield* Principals).isLive(session.sessionId))
-        yield* sessions.endById(session.sessionId, facts).pipe(as({ userId: other.id }, "sessions:write"))
-        assert.isFalse(yield* (yield* Principals).isLive(session.sessionId))
-        assert.deepStrictEqual(yield* audited(session.userId), ["login.succeeded", "session.ended"])
-      })
+    it.effect(
+      "shows the sessions of others to who has sessions:read, and ends them for who has sessions:write [R17]",
+      () =>
+        Effect.gen(function* () {
+          const sessions = yield* Sessions
+          const session = yield* newSession()
+          const other = yield* newUser()
+          const query = { userId: session.userId }
+          const stranger = as({ userId: other.id })
+          assert.strictEqual((yield* Effect.flip(sessions.list(query).pipe(stranger)))._tag, "Forbidden")
+          assert.strictEqual(
+            (yield* sessions.list(query).pipe(as({ userId: other.id }, "sessions:read"))).items[0]?.id,
+            session.sessionId
+          )
+          const error = yield* Effect.flip(sessions.endById(session.sessionId, facts).pipe(stranger))
+          assert.strictEqual(error._tag, "SessionNotFound")
+          assert.isTrue(yield* (yield* Principals).isLive(session.sessionId))
+          yield* sessions.endById(session.sessionId, facts).pipe(as({ userId: other.id }, "sessions:write"))
+          assert.isFalse(yield* (yield* Principals).isLive(session.sessionId))
+          assert.deepStrictEqual(yield* audited(session.userId), ["login.succeeded", "session.ended"])
+        })
     )
 
-    it.effect("ends one's own sessions one by one, and says when there is nothing to end", () =>
+    it.effect("ends one's own sessions one by one, and says when there is nothing to end [R16]", () =>
       Effect.gen(function* () {
         const sessions = yield* Sessions
         const session = yield* newSession()
@@ -158,7 +160,7 @@ describe("Sessions", () => {
       })
     )
 
-    it.effect("ends all sessions but the one that is to stay", () =>
+    it.effect("ends all sessions but the one that is to stay [P14]", () =>
       Effect.gen(function* () {
         const sessions = yield* Sessions
         const { isLive } = yield* Principals
@@ -176,7 +178,7 @@ describe("Sessions", () => {
       })
     )
 
-    it.effect("ends a session that is being opened while all are ended", () =>
+    it.effect("ends a session that is being opened while all are ended [R14]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const sessions = yield* Sessions

@@ -60,7 +60,7 @@ const addItem = Effect.fnUntraced(function* (item: {
 })
 
 layer(services)("what may be seen", (it) => {
-  it.effect("keeps somebody's private item from everybody else, as if it were not there", () =>
+  it.effect("keeps somebody's private item from everybody else, as if it were not there [C2]", () =>
     Effect.gen(function* () {
       const items = yield* MediaItems
       const owner = yield* addUser("ada")
@@ -114,7 +114,7 @@ layer(services)("what may be seen", (it) => {
     })
   )
 
-  it.effect("gives thumbnails to who holds a URL signed for the item as it is now", () =>
+  it.effect("gives thumbnails to who holds a URL signed for the item as it is now [C4]", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const items = yield* MediaItems
@@ -170,7 +170,7 @@ layer(services)("pages", (it) => {
     })
   )
 
-  it.effect("refuse a cursor of another sort, and one that was changed", () =>
+  it.effect("refuse a cursor of another sort, and one that was changed [C5]", () =>
     Effect.gen(function* () {
       const items = yield* MediaItems
       const { nextCursor } = yield* items.list({ limit: 1, sort: "title" }).pipe(as("viewer"))

@@ -75,7 +75,7 @@ describe("A scan", () => {
     }).pipe(Effect.provide(scanning()))
   )
 
-  it.live("gives what lies under a user's folder to that user, private", () =>
+  it.live("gives what lies under a user's folder to that user, private [C3]", () =>
     Effect.gen(function* () {
       const library = yield* Library
       const sql = yield* SqlClient.SqlClient

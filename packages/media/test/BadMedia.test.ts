@@ -121,7 +121,7 @@ describe.skipIf(!hasFfmpeg)(`Bad media${needsFfmpeg}`, () => {
     layerOptions
   )((it) => {
     const refused = (name: string, make: Effect.Effect<Uint8Array | string, never, Library>, message: RegExp) =>
-      it.effect(`refuses ${name}`, () =>
+      it.effect(`refuses ${name} [M3]`, () =>
         Effect.gen(function* () {
           const file = `${name.replaceAll(/\W/g, "-")}.mp4`
           yield* put(file, yield* make)
@@ -173,7 +173,7 @@ describe.skipIf(!hasFfmpeg)(`Bad media${needsFfmpeg}`, () => {
       })
     )
 
-    it.effect("follows nothing that a disguised file names", () =>
+    it.effect("follows nothing that a disguised file names [M1, M3]", () =>
       Effect.gen(function* () {
         const { server, port, asked } = yield* canary
         const library = yield* Library
@@ -212,7 +212,7 @@ describe.skipIf(!hasFfmpeg)(`Bad media${needsFfmpeg}`, () => {
       })
     )
 
-    it.effect("comes to an end with whatever is damaged, and lives on", () =>
+    it.effect("comes to an end with whatever is damaged, and lives on [M4]", () =>
       Effect.gen(function* () {
         const library = yield* Library
         const { probe } = yield* Probe
@@ -241,7 +241,7 @@ describe.skipIf(!hasFfmpeg)(`Bad media${needsFfmpeg}`, () => {
       })
     )
 
-    it.effect("keeps what tags say as data", () =>
+    it.effect("keeps what tags say as data [M6]", () =>
       Effect.gen(function* () {
         const library = yield* Library
         const nasty = ["../../etc/passwd", "-i", "<script>alert(1)</script>", "a\u0000b\u0007c", "x".repeat(1_000_000)]

@@ -44,7 +44,7 @@ const faults = (argv: ReadonlyArray<string>): ReadonlyArray<string> => {
 }
 
 describe("FfmpegArgs", () => {
-  it("names no demuxer that opens what a file names", () => {
+  it("names no demuxer that opens what a file names [M1]", () => {
     const followers = new Set([
       "hls",
       "dash",
@@ -63,7 +63,7 @@ describe("FfmpegArgs", () => {
     )
   })
 
-  it("builds only calls that read one loopback address", () => {
+  it("builds only calls that read one loopback address [M1]", () => {
     const url = `http://127.0.0.1:1/${"0".repeat(32)}/media`
     const calls = [
       ["ffprobe", ...mediaArgs({ tool: "ffprobe", show: ["-show_format"] }, url, probeLimits)],
@@ -95,7 +95,7 @@ describe.skipIf(!hasFfmpeg)(`Ffmpeg${needsFfmpeg}`, () => {
     everything,
     layerOptions
   )((it) => {
-    it.effect("is the only way in which anything here starts a tool", () =>
+    it.effect("is the only way in which anything here starts a tool [M1]", () =>
       Effect.gen(function* () {
         const library = yield* Library
         const { probe } = yield* Probe.Probe
@@ -139,7 +139,7 @@ describe.skipIf(!hasFfmpeg)(`Ffmpeg${needsFfmpeg}`, () => {
       })
     )
 
-    it.effect("stops at its budget, and says so", () =>
+    it.effect("stops at its budget, and says so [M1]", () =>
       Effect.gen(function* () {
         const library = yield* Library
         const { run } = yield* Ffmpeg.Ffmpeg
@@ -152,7 +152,7 @@ describe.skipIf(!hasFfmpeg)(`Ffmpeg${needsFfmpeg}`, () => {
       })
     )
 
-    it.effect("tells that an object was replaced or vanished instead of what the tool made of it", () =>
+    it.effect("tells that an object was replaced or vanished instead of what the tool made of it [M1]", () =>
       Effect.gen(function* () {
         const library = yield* Library
         const { run } = yield* Ffmpeg.Ffmpeg

@@ -50,7 +50,7 @@ const runFake = (script: string, limits: Ffmpeg.MediaRun["limits"] = {}) =>
   })
 
 describe.skipIf(process.platform === "win32")("Ffmpeg over a tool that misbehaves", () => {
-  it.live("kills a tool that hangs, and its children, at its limit", () =>
+  it.live("kills a tool that hangs, and its children, at its limit [M2]", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(runFake("sleep 7001 & sleep 7002", { wallSeconds: 0.5 }))
       assert.strictEqual(error._tag, "MediaTimeout")
@@ -58,7 +58,7 @@ describe.skipIf(process.platform === "win32")("Ffmpeg over a tool that misbehave
     })
   )
 
-  it.live("fails a probe that hangs as a bad file within its limit", () =>
+  it.live("fails a probe that hangs as a bad file within its limit [M2]", () =>
     Effect.gen(function* () {
       const tools = yield* fakeTool("exec sleep 7003")
       const probe = Probe.layerNoDeps({ limitSeconds: 0.5 }).pipe(Layer.provide(Layer.merge(tools, Demuxer.layer())))
@@ -85,7 +85,7 @@ describe.skipIf(process.platform === "win32")("Ffmpeg over a tool that misbehave
     })
   )
 
-  it.live("stops a tool that writes more than it may", () =>
+  it.live("stops a tool that writes more than it may [M2]", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(runFake("yes", { outputBytes: 100_000 }))
       assert.deepInclude(error, { _tag: "MediaResourceExceeded", resource: "output" })
@@ -102,7 +102,7 @@ describe.skipIf(process.platform === "win32")("Ffmpeg over a tool that misbehave
     })
   )
 
-  it.live("takes a crash for a bad file", () =>
+  it.live("takes a crash for a bad file [M4]", () =>
     Effect.gen(function* () {
       assert.match((yield* Effect.flip(runFake("kill -SEGV $$"))).message, /crash \(SIGSEGV\)/)
     })
@@ -115,7 +115,7 @@ describe.skipIf(process.platform === "win32")("Ffmpeg over a tool that misbehave
     })
   )
 
-  it.live("inherits neither environment nor privileges, and has limits where the platform has them", () =>
+  it.live("inherits neither environment nor privileges, and has limits where the platform has them [M2]", () =>
     Effect.gen(function* () {
       process.env["JOY_TEST_SECRET"] = "hunter2"
       const output = yield* runFake(

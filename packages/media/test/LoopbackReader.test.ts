@@ -65,7 +65,7 @@ describe("LoopbackReader", () => {
       )
     }
 
-    it.effect("has an address that tells nothing, and no other", () =>
+    it.effect("has an address that tells nothing, and no other [M1]", () =>
       Effect.gen(function* () {
         const { url } = yield* served()
         assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/[0-9a-f]{32}\/media$/)
@@ -78,7 +78,7 @@ describe("LoopbackReader", () => {
       })
     )
 
-    it.effect("counts, and cuts off who reads more than the budget", () =>
+    it.effect("counts, and cuts off who reads more than the budget [M1]", () =>
       Effect.gen(function* () {
         const { url, stats, failure } = yield* served({ budgetBytes: 150_000 })
         yield* get(url)

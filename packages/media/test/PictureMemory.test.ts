@@ -29,7 +29,7 @@ const declared = (side: number, interlaced: boolean) => {
 }
 
 describe("the memory of pictures", () => {
-  it.live("refuses, by its header, a picture that would have to be held whole and does not fit", () =>
+  it.live("refuses, by its header, a picture that would have to be held whole and does not fit [M5]", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(pictureOfImage("test", declared(16_000, true)))
       assert.strictEqual(error._tag, "MediaResourceExceeded")

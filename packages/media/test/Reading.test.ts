@@ -74,7 +74,7 @@ describe("Tags", () => {
     )
   })
 
-  it("gives text that Postgres takes, whatever it was", () => {
+  it("gives text that Postgres takes, whatever it was [M6]", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 3_000 }), (text) => {
         const clean = cleanText(text)

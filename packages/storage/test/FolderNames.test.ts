@@ -9,7 +9,7 @@ import { makeStore, put } from "./folderTools.ts"
 
 describe("FolderStore and links", () => {
   it.effect(
-    "takes a link to a file inside for an object, and every other link for unusable",
+    "takes a link to a file inside for an object, and every other link for unusable [M7]",
     Effect.fnUntraced(function* () {
       const { outside, root, store } = yield* makeStore()
       put(root, "real/film.mp4", "film")
@@ -51,7 +51,7 @@ describe("FolderStore and links", () => {
   )
 
   it.effect(
-    "writes and deletes nothing through a linked folder",
+    "writes and deletes nothing through a linked folder [M7]",
     Effect.fnUntraced(function* () {
       const { outside, root, store } = yield* makeStore()
       fs.symlinkSync(outside, path.join(root, "link"))
@@ -77,7 +77,7 @@ describe("FolderStore and links", () => {
 
 describe("FolderStore and names", () => {
   it.effect(
-    "never leaves its root, whatever the key says",
+    "never leaves its root, whatever the key says [M7]",
     Effect.fnUntraced(function* () {
       const { outside, root, store } = yield* makeStore()
       put(root, "a/b")

@@ -109,7 +109,7 @@ describe("FolderStore and reads", () => {
 
 describe("FolderStore and changes", () => {
   it.effect(
-    "changes nothing when it is read-only, not even its root",
+    "changes nothing when it is read-only, not even its root [M8]",
     Effect.fnUntraced(function* () {
       const { root, store } = yield* makeStore(true)
       put(root, "a/film.mp4")

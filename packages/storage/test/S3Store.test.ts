@@ -69,7 +69,7 @@ describe.skipIf(missing !== null)(`S3Store${missing === null ? "" : ` (skipped: 
     )
 
     it.effect(
-      "writes and deletes nothing when it is read-only",
+      "writes and deletes nothing when it is read-only [M8]",
       Effect.fnUntraced(function* () {
         const server = yield* S3Server
         const bucket = yield* server.makeBucket

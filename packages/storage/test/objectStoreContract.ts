@@ -160,7 +160,7 @@ export const objectStoreContract = <R>(
     )
 
     it.effect(
-      "reads an object only in the version that was asked for",
+      "reads an object only in the version that was asked for [M9]",
       Effect.fnUntraced(function* () {
         const { store } = yield* make
         const first = yield* store.write(key("a/film"), bytes("first"))

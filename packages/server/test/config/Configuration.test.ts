@@ -94,7 +94,7 @@ describe("the configuration", () => {
     )
   }
 
-  it.effect("tells every bad value at once, with what was found and what is allowed, and no secret", () =>
+  it.effect("tells every bad value at once, with what was found and what is allowed, and no secret [E7]", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(
         read({
@@ -119,7 +119,7 @@ describe("the configuration", () => {
   )
 
   for (const name of ["ACCESS_TOKEN_TTL", "SESSION_IDLE_TTL", "SESSION_MAX_TTL"]) {
-    it.effect(`refuses a ${name} of nothing, which would never or always expire`, () =>
+    it.effect(`refuses a ${name} of nothing, which would never or always expire [R12]`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(read({ [name]: "0s" }))
         assert.include(error.message, name)

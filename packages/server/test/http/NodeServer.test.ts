@@ -36,7 +36,7 @@ describe("the listener", () => {
     server.closeAllConnections()
   })
 
-  it("works on one request of a connection at a time, in their order", async () => {
+  it("works on one request of a connection at a time, in their order [E2]", async () => {
     const { port, server } = await listening()
     let open = 0
     let most = 0
@@ -57,7 +57,7 @@ describe("the listener", () => {
     server.close()
   })
 
-  it("hangs up on who sends request after request and waits for no answer", async () => {
+  it("hangs up on who sends request after request and waits for no answer [E2]", async () => {
     const { port, server } = await listening()
     let seen = 0
     server.on("request", () => {
@@ -74,7 +74,7 @@ describe("the listener", () => {
     ["a request without a host", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
     ["headers without end", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(20_000)}\r\n\r\n`, 431]
   ] as const) {
-    it(`refuses ${name} with a problem document`, async () => {
+    it(`refuses ${name} with a problem document [E3, L8]`, async () => {
       const { port, server } = await listening()
       server.on("request", (_request, response) => response.end("hello"))
       const [head = "", body = ""] = (await raw(port, bytes)).split("\r\n\r\n")

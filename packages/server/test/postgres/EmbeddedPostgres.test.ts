@@ -44,7 +44,7 @@ const listen = (port: number) =>
   )
 
 describe("EmbeddedPostgres", () => {
-  it.live("starts in a folder that is not there, for who knows the password and on the loopback only", () =>
+  it.live("starts in a folder that is not there, for who knows the password and on the loopback only [E6]", () =>
     Effect.gen(function* () {
       const dataDir = join(yield* temporaryFolder, "not", "there yet")
       const server = yield* EmbeddedPostgres.start({ dataDir })

@@ -227,7 +227,7 @@ const ask = Effect.fnUntraced(function* (route: string, rule: Rule, actor: Actor
 
 describeWith(["ffmpeg"], "who may do what", () => {
   layer(World.layer, { excludeTestServices: true })("over all routes", (it) => {
-    it.effect("is said for every route of the contract, and for nothing else", () =>
+    it.effect("is said for every route of the contract, and for nothing else [C1]", () =>
       Effect.sync(() => {
         assert.deepStrictEqual(contract.toSorted(), Object.keys(rules).toSorted())
         const document = OpenApi.fromApi(Api)
@@ -241,7 +241,7 @@ describeWith(["ffmpeg"], "who may do what", () => {
     )
 
     for (const [route, rule] of Object.entries(rules).filter(([, { endsOthers }]) => endsOthers !== true)) {
-      it.effect(`holds for ${route}`, () =>
+      it.effect(`holds for ${route} [C1]`, () =>
         Effect.gen(function* () {
           const statuses: Record<string, number> = {}
           for (const actor of actors) statuses[actor] = (yield* ask(route, rule, actor)).status
@@ -250,7 +250,7 @@ describeWith(["ffmpeg"], "who may do what", () => {
       )
     }
 
-    it.effect("lists a private item to its owner, curators and administrators alone", () =>
+    it.effect("lists a private item to its owner, curators and administrators alone [C2]", () =>
       Effect.gen(function* () {
         const { privateId, sharedId, signedIn } = yield* World
         const seen: Record<string, ReadonlyArray<string>> = {}
@@ -277,7 +277,7 @@ describeWith(["ffmpeg"], "who may do what", () => {
       })
     )
 
-    it.effect("makes somebody else's private item no different from one that does not exist", () =>
+    it.effect("makes somebody else's private item no different from one that does not exist [C2]", () =>
       Effect.gen(function* () {
         const { privateId, signedIn, up } = yield* World
         const { token } = signedIn.viewer
@@ -315,7 +315,7 @@ describeWith(["ffmpeg"], "who may do what", () => {
     )
 
     for (const [route, rule] of Object.entries(rules).filter(([, { endsOthers }]) => endsOthers === true)) {
-      it.effect(`holds for ${route}`, () =>
+      it.effect(`holds for ${route} [C1]`, () =>
         Effect.gen(function* () {
           for (const [at, actor] of actors.entries()) {
             assert.strictEqual((yield* ask(route, rule, actor)).status, rule.statuses[at], actor)

@@ -48,7 +48,7 @@ const base64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("
 
 describe("accounts", () => {
   layer(JoyUp.JoyUp.layer({ REFRESH_GRACE: "1500ms" }), { excludeTestServices: true })("and sessions", (it) => {
-    it.effect("are made by registering, once for each name and address, whatever the case", () =>
+    it.effect("are made by registering, once for each name and address, whatever the case [P1, P5, P11]", () =>
       Effect.gen(function* () {
         const password = JoyUp.accountPassword
         const made = yield* post("/auth/register", { username: "Amara", email: "Amara@example.org", password })
@@ -86,47 +86,49 @@ describe("accounts", () => {
       })
     )
 
-    it.effect("refresh gives one successor inside the grace, and ends the session when an old token comes later", () =>
-      Effect.gen(function* () {
-        const { account } = yield* JoyUp.JoyUp
-        yield* account("rotator")
-        const first = yield* signInAnew("rotator")
-        const [one, two, three] = yield* Effect.all(
-          [refresh(first.refresh), refresh(first.refresh), refresh(first.refresh)],
-          {
-            concurrency: 3
+    it.effect(
+      "refresh gives one successor inside the grace, and ends the session when an old token comes later [R3, R4, R5, T4]",
+      () =>
+        Effect.gen(function* () {
+          const { account } = yield* JoyUp.JoyUp
+          yield* account("rotator")
+          const first = yield* signInAnew("rotator")
+          const [one, two, three] = yield* Effect.all(
+            [refresh(first.refresh), refresh(first.refresh), refresh(first.refresh)],
+            {
+              concurrency: 3
+            }
+          )
+          const successors = yield* Effect.forEach([one, two, three], tokensOf)
+          assert.strictEqual(new Set(successors.map(({ refresh }) => refresh)).size, 1)
+          assert.deepStrictEqual(
+            successors.map(({ sessionId }) => sessionId),
+            Array(3).fill(first.sessionId)
+          )
+          const second = successors[0]
+          assert.isDefined(second)
+          if (second === undefined) return
+          assert.notStrictEqual(second.refresh, first.refresh)
+          assert.strictEqual(yield* statusOf(second.access), 200)
+
+          // The old one is good for the same successor until the grace is over.
+          const late = yield* Joy.until(refresh(first.refresh), ({ status }) => status !== 200, { seconds: 20 })
+          assert.strictEqual(yield* typeOf(late), "401 refresh-token-reused")
+          assert.strictEqual((yield* refresh(second.refresh)).status, 401)
+          assert.strictEqual(yield* statusOf(second.access), 401)
+          assert.strictEqual(yield* statusOf(first.access), 401)
+
+          for (const bad of ["", "x", `${first.sessionId}.`, `${first.sessionId}.AAAA`, `${second.refresh}x`]) {
+            assert.strictEqual((yield* refresh(bad)).status, 401, bad)
           }
-        )
-        const successors = yield* Effect.forEach([one, two, three], tokensOf)
-        assert.strictEqual(new Set(successors.map(({ refresh }) => refresh)).size, 1)
-        assert.deepStrictEqual(
-          successors.map(({ sessionId }) => sessionId),
-          Array(3).fill(first.sessionId)
-        )
-        const second = successors[0]
-        assert.isDefined(second)
-        if (second === undefined) return
-        assert.notStrictEqual(second.refresh, first.refresh)
-        assert.strictEqual(yield* statusOf(second.access), 200)
-
-        // The old one is good for the same successor until the grace is over.
-        const late = yield* Joy.until(refresh(first.refresh), ({ status }) => status !== 200, { seconds: 20 })
-        assert.strictEqual(yield* typeOf(late), "401 refresh-token-reused")
-        assert.strictEqual((yield* refresh(second.refresh)).status, 401)
-        assert.strictEqual(yield* statusOf(second.access), 401)
-        assert.strictEqual(yield* statusOf(first.access), 401)
-
-        for (const bad of ["", "x", `${first.sessionId}.`, `${first.sessionId}.AAAA`, `${second.refresh}x`]) {
-          assert.strictEqual((yield* refresh(bad)).status, 401, bad)
-        }
-        // One kind of token is not the other.
-        const other = yield* signInAnew("rotator")
-        assert.include([400, 401], (yield* refresh(other.access)).status)
-        assert.strictEqual(yield* statusOf(other.refresh), 401)
-      })
+          // One kind of token is not the other.
+          const other = yield* signInAnew("rotator")
+          assert.include([400, 401], (yield* refresh(other.access)).status)
+          assert.strictEqual(yield* statusOf(other.refresh), 401)
+        })
     )
 
-    it.effect("logging out kills the access token at once, and leaves other sessions alone", () =>
+    it.effect("logging out kills the access token at once, and leaves other sessions alone [R13, R14]", () =>
       Effect.gen(function* () {
         const { account } = yield* JoyUp.JoyUp
         yield* account("leaver")
@@ -149,7 +151,7 @@ describe("accounts", () => {
       })
     )
 
-    it.effect("sessions are listed page by page and ended one by one, by their owner alone", () =>
+    it.effect("sessions are listed page by page and ended one by one, by their owner alone [R16, R17]", () =>
       Effect.gen(function* () {
         const { account, admin, request } = yield* JoyUp.JoyUp
         const owner = yield* account("owner")
@@ -192,7 +194,7 @@ describe("accounts", () => {
       })
     )
 
-    it.effect("are made and listed by administrators alone, and nobody gives more than they have", () =>
+    it.effect("are made and listed by administrators alone, and nobody gives more than they have [C6, R19]", () =>
       Effect.gen(function* () {
         const { account, admin, request } = yield* JoyUp.JoyUp
         const viewer = yield* account("plain")
@@ -235,7 +237,7 @@ describe("accounts", () => {
       })
     )
 
-    it.effect("tokens that this server did not sign are worth nothing, however they are made", () =>
+    it.effect("tokens that this server did not sign are worth nothing, however they are made [T1, T5]", () =>
       Effect.gen(function* () {
         const { account, admin, request } = yield* JoyUp.JoyUp
         const viewer = yield* account("forger")

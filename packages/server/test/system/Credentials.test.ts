@@ -44,7 +44,7 @@ describe("credentials", () => {
   const env = { PUBLIC_URL: publicUrl, CORS_ORIGINS: friend, RATE_LIMITS: "off" }
   layer(JoyUp.JoyUp.layer(env), { excludeTestServices: true })("of browsers", (it) => {
     it.effect(
-      "have the refresh token in a cookie that scripts can't read, as long as it lives, and not in the body",
+      "have the refresh token in a cookie that scripts can't read, as long as it lives, and not in the body [R12, R18, R20]",
       () =>
         Effect.gen(function* () {
           const { answer, cookie, tokens } = yield* signIn("browser")
@@ -66,7 +66,7 @@ describe("credentials", () => {
         })
     )
 
-    it.effect("are refreshed by the cookie, which stays out of the body whatever is asked for", () =>
+    it.effect("are refreshed by the cookie, which stays out of the body whatever is asked for [R18]", () =>
       Effect.gen(function* () {
         const { cookie, tokens } = yield* signIn("refresher")
         const first = yield* ask("/auth/refresh", { headers: cookie.header })
@@ -90,7 +90,7 @@ describe("credentials", () => {
       })
     )
 
-    it.effect("are not sent for a page of another site", () =>
+    it.effect("are not sent for a page of another site [R18]", () =>
       Effect.gen(function* () {
         const { cookie, token } = yield* signIn("careful")
         for (const path of ["/auth/refresh", "/auth/logout"]) {
@@ -120,7 +120,7 @@ describe("credentials", () => {
       })
     )
 
-    it.effect("sign out by the cookie alone, which is cleared", () =>
+    it.effect("sign out by the cookie alone, which is cleared [R13, R18]", () =>
       Effect.gen(function* () {
         const { again, cookie, token } = yield* signIn("leaver")
         const left = yield* ask("/auth/logout", { headers: cookie.header })
@@ -152,7 +152,7 @@ describe("credentials", () => {
   })
 
   layer(JoyUp.JoyUp.layer({ RATE_LIMITS: "off" }), { excludeTestServices: true })("of programs", (it) => {
-    it.effect("are taken wherever an access token is, but end no session and change no password", () =>
+    it.effect("are taken wherever an access token is, but end no session and change no password [T13]", () =>
       Effect.gen(function* () {
         const { account } = yield* JoyUp.JoyUp
         const owner = yield* account("maker", ["curator"])
@@ -215,7 +215,7 @@ describe("credentials", () => {
       })
     )
 
-    it.effect("and of people give nobody more by fields that a route does not know", () =>
+    it.effect("and of people give nobody more by fields that a route does not know [P13]", () =>
       Effect.gen(function* () {
         const { account } = yield* JoyUp.JoyUp
         const { client, token, tokens, userId } = yield* account("plainer")

@@ -48,7 +48,7 @@ const login = { method: "POST", headers: json }
 
 describe("the edge", () => {
   layer(JoyUp.JoyUp.layer(), { excludeTestServices: true })("of a server with the defaults", (it) => {
-    it.effect("answers an unknown route with a problem document", () =>
+    it.effect("answers an unknown route with a problem document [L8]", () =>
       Effect.gen(function* () {
         for (const path of ["/nowhere", "/media/x/y/z", "/auth", "/", "/media/../../etc/passwd", "/%2e%2e/%00"]) {
           yield* problemOf(404, "not-found", path)
@@ -58,7 +58,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("answers a wrong method with 405 and says which are allowed", () =>
+    it.effect("answers a wrong method with 405 and says which are allowed [L8]", () =>
       Effect.gen(function* () {
         const { request } = yield* JoyUp.JoyUp
         for (const [method, path, allowed] of [
@@ -78,7 +78,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("answers a wrong content type with 415", () =>
+    it.effect("answers a wrong content type with 415 [L8]", () =>
       Effect.gen(function* () {
         for (const type of ["text/plain", "application/x-www-form-urlencoded", "image/png"]) {
           yield* problemOf(415, "unsupported-media-type", "/auth/login", {
@@ -90,7 +90,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("answers JSON that is none with 400", () =>
+    it.effect("answers JSON that is none with 400 [L8, E3]", () =>
       Effect.gen(function* () {
         for (const body of ["{", "", "{]", "nul", '{"identifier":"\u0000', "[".repeat(20_000)]) {
           yield* problemOf(400, "invalid-request", "/auth/login", { ...login, body })
@@ -102,7 +102,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("says of a body that does not decode where the issues are, and not what was sent", () =>
+    it.effect("says of a body that does not decode where the issues are, and not what was sent [L8, R19]", () =>
       Effect.gen(function* () {
         const { answer, problem } = yield* problemOf(400, "invalid-request", "/auth/register", {
           method: "POST",
@@ -123,19 +123,21 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("takes bodies up to 64 KiB and answers larger ones with 413, whether they say their length or not", () =>
-      Effect.gen(function* () {
-        const { request } = yield* JoyUp.JoyUp
-        for (const chunked of [false, true]) {
-          const fits = yield* request("/auth/login", { ...login, chunked, body: sized(64 * 1024) })
-          assert.strictEqual(fits.status, 401, fits.text)
-          yield* problemOf(413, "payload-too-large", "/auth/login", { ...login, chunked, body: sized(64 * 1024 + 1) })
-          yield* problemOf(413, "payload-too-large", "/auth/login", { ...login, chunked, body: sized(1024 * 1024) })
-        }
-      })
+    it.effect(
+      "takes bodies up to 64 KiB and answers larger ones with 413, whether they say their length or not [E1, L8]",
+      () =>
+        Effect.gen(function* () {
+          const { request } = yield* JoyUp.JoyUp
+          for (const chunked of [false, true]) {
+            const fits = yield* request("/auth/login", { ...login, chunked, body: sized(64 * 1024) })
+            assert.strictEqual(fits.status, 401, fits.text)
+            yield* problemOf(413, "payload-too-large", "/auth/login", { ...login, chunked, body: sized(64 * 1024 + 1) })
+            yield* problemOf(413, "payload-too-large", "/auth/login", { ...login, chunked, body: sized(1024 * 1024) })
+          }
+        })
     )
 
-    it.effect("answers what is no HTTP, or has headers without end, and goes on", () =>
+    it.effect("answers what is no HTTP, or has headers without end, and goes on [E1, E3, L8]", () =>
       Effect.gen(function* () {
         const { address, request } = yield* JoyUp.JoyUp
         isProblem(yield* JoyHttp.raw(address, "NONSENSE\r\n\r\n"), 400, "invalid-request")
@@ -164,7 +166,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("refuses limits, cursors and ids that are none", () =>
+    it.effect("refuses limits, cursors and ids that are none [C5, L8]", () =>
       Effect.gen(function* () {
         const { account, admin, request } = yield* JoyUp.JoyUp
         const { token } = admin
@@ -209,7 +211,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("says with 401 how to sign in, for every credential that is none", () =>
+    it.effect("says with 401 how to sign in, for every credential that is none [T10, R19]", () =>
       Effect.gen(function* () {
         const { admin } = yield* JoyUp.JoyUp
         for (const authorization of [
@@ -232,7 +234,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("sends what keeps browsers and caches safe with every answer", () =>
+    it.effect("sends what keeps browsers and caches safe with every answer [E4, R20]", () =>
       Effect.gen(function* () {
         const { admin, request } = yield* JoyUp.JoyUp
         const ids = new Set<string>()
@@ -270,7 +272,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("lets no foreign page read it unless it is told to", () =>
+    it.effect("lets no foreign page read it unless it is told to [E5]", () =>
       Effect.gen(function* () {
         const { request } = yield* JoyUp.JoyUp
         const headers = { origin: "https://elsewhere.example", "access-control-request-method": "GET" }
@@ -294,7 +296,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("slows down who guesses passwords, and tells for how long", () =>
+    it.effect("slows down who guesses passwords, and tells for how long [L1, L4]", () =>
       Effect.gen(function* () {
         const { account, request, signIn } = yield* JoyUp.JoyUp
         yield* account("guessed")
@@ -317,7 +319,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("takes text that databases, patterns and decoders choke on for text", () =>
+    it.effect("takes text that databases, patterns and decoders choke on for text [E3, L8]", () =>
       Effect.gen(function* () {
         const { admin, request } = yield* JoyUp.JoyUp
         const { token } = admin
@@ -361,7 +363,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("writes an access log that holds no password, token, signature or query", () =>
+    it.effect("writes an access log that holds no password, token, signature or query [R19]", () =>
       Effect.gen(function* () {
         const { admin, joy, password, request } = yield* JoyUp.JoyUp
         yield* request(`/media/${unknownId}/thumbnail?width=320&exp=9999999999&sig=verysecretsignature`)
@@ -401,7 +403,7 @@ describe("the edge", () => {
   layer(JoyUp.JoyUp.layer({ CORS_ORIGINS: "https://one.example,https://two.example" }), { excludeTestServices: true })(
     "with CORS_ORIGINS",
     (it) => {
-      it.effect("lets those pages in, and no others", () =>
+      it.effect("lets those pages in, and no others [E5]", () =>
         Effect.gen(function* () {
           const { request } = yield* JoyUp.JoyUp
           for (const origin of ["https://one.example", "https://two.example"]) {

@@ -78,7 +78,7 @@ const longName = `${"n".repeat(251)}.mp4`
 
 describeWith(["ffmpeg"], "the library", () => {
   layer(JoyUp.JoyUp.layer(), { excludeTestServices: true, timeout: "120 seconds" })("of a running joy", (it) => {
-    it.effect("tells of every bad file what is wrong with it, and goes on with the others", () =>
+    it.effect("tells of every bad file what is wrong with it, and goes on with the others [M4]", () =>
       Effect.gen(function* () {
         const { folder, library } = yield* JoyUp.JoyUp
         const video = readFileSync(yield* TestMedia.video())
@@ -308,7 +308,7 @@ describeWith(["ffmpeg"], "the library", () => {
       })
     )
 
-    it.effect("is never written to", () =>
+    it.effect("is never written to [M8]", () =>
       Effect.gen(function* () {
         const { joy, library } = yield* JoyUp.JoyUp
         const ours = new Set([

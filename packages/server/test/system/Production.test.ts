@@ -125,7 +125,7 @@ const canStopRedis = findOnPath("redis-server") !== null
 
 describeWith(["redis", "s3", "ffmpeg"], "joy serve and joy ingest on real servers", () => {
   layer(Production.layer, { excludeTestServices: true, timeout: "120 seconds" })("in production", (it) => {
-    it.effect("show what lands in the bucket, with thumbnails and ranges", () =>
+    it.effect("show what lands in the bucket, with thumbnails and ranges [M9]", () =>
       Effect.gen(function* () {
         const { keys, one, put, two } = yield* Production
         const video = yield* TestMedia.video({ extra: ["-movflags", "+faststart"] })
@@ -180,7 +180,7 @@ describeWith(["redis", "s3", "ffmpeg"], "joy serve and joy ingest on real server
       })
     )
 
-    it.effect("accept each other's tokens, and each other's logouts", () =>
+    it.effect("accept each other's tokens, and each other's logouts [R22]", () =>
       Effect.gen(function* () {
         const { one, two } = yield* Production
         for (const [here, there] of [
@@ -202,7 +202,7 @@ describeWith(["redis", "s3", "ffmpeg"], "joy serve and joy ingest on real server
       })
     )
 
-    it.effect("count wrong passwords together", () =>
+    it.effect("count wrong passwords together [L1]", () =>
       Effect.gen(function* () {
         const { one, two } = yield* Production
         const body = { identifier: "guessed-at-both", password: "wrong" }
@@ -227,7 +227,7 @@ describeWith(["redis", "s3", "ffmpeg"], "joy serve and joy ingest on real server
     )
 
     describe.skipIf(!canStopRedis)("when Redis stops", () => {
-      it.effect("go on, say so, and are well again when it is back", () =>
+      it.effect("go on, say so, and are well again when it is back [L6, R21]", () =>
         Effect.gen(function* () {
           const { env, folder, one, redisPort, stopRedis, two } = yield* Production
           const before = yield* one.signIn("admin", password)
@@ -307,7 +307,7 @@ describeWith(["redis", "s3", "ffmpeg"], "joy serve and joy ingest on real server
       })
     )
 
-    it.effect("stop in order, with no secret in what they wrote", () =>
+    it.effect("stop in order, with no secret in what they wrote [R19]", () =>
       Effect.gen(function* () {
         const { env, ingest, one, two } = yield* Production
         const { token } = yield* admin

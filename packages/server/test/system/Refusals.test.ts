@@ -160,7 +160,7 @@ describe("joy refuses, with one clear message and nothing damaged,", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("an environment with bad values, all of them at once", () =>
+  it.live("an environment with bad values, all of them at once [E7]", () =>
     Effect.gen(function* () {
       const folder = yield* Joy.folder
       const env = {
