@@ -22,14 +22,12 @@ const testFiles = ["packages", "testing", "test", "bench"].flatMap((folder) =>
 )
 
 /** The numbers that a file's strings end with, each with where it stands. */
-const proofs = testFiles.flatMap((file) =>
-  readFileSync(join(root, file), "utf8")
-    .split("\n")
-    .filter((line) => !line.trimStart().startsWith("//"))
-    .flatMap((line) => [...line.matchAll(/ \[([A-Z]\d+(?:, [A-Z]\d+)*)\]["'`]/g)])
-    .flatMap(([, list = ""]) => list.split(", "))
+const proofs = testFiles.flatMap((file) => {
+  const names = readFileSync(join(root, file), "utf8").matchAll(/^(?!\s*\/\/).* \[([A-Z]\d+(?:, [A-Z]\d+)*)\]["'`]/gm)
+  return Array.from(names, ([, list = ""]) => list.split(", "))
+    .flat()
     .map((number) => ({ file, number }))
-)
+})
 
 describe("SECURITY.md", () => {
   it("has each number once", () => {

@@ -126,7 +126,7 @@ export class AccountChanges extends Context.Service<
         const found = Option.getOrUndefined(yield* Effect.orDie(rows.credentials(userId)))
         if (found === undefined) return yield* new InvalidCredentials({})
         const from = yield* limits
-          .login(found.username, facts, checkCurrent(passwords.currentPassword, found.passwordHash))
+          .login({ userId, typed: found.username }, facts, checkCurrent(passwords.currentPassword, found.passwordHash))
           .pipe(
             Effect.tapErrorTag("InvalidCredentials", () =>
               audit.append({

@@ -26,6 +26,8 @@ const Credentials = Schema.Struct({
   ...User.fields,
   passwordHash: Schema.NullOr(Schema.RedactedFromValue(Schema.String))
 })
+/** An account with what its password is checked against. */
+export type Credentials = typeof Credentials.Type
 
 /** The statements of `Accounts`. */
 export const make = Effect.gen(function* () {

@@ -3,7 +3,7 @@ import type { UserId } from "@joy/domain/Ids"
 import * as Keyset from "@joy/domain/Keyset"
 import type { Page, PageQuery } from "@joy/domain/Page"
 import * as Policy from "@joy/domain/Policy"
-import { Forbidden, type InvalidRequest, type ServiceUnavailable } from "@joy/domain/Problem"
+import { Forbidden, type InvalidRequest, type ServiceUnavailable, type TooManyRequests } from "@joy/domain/Problem"
 import { InvalidCredentials } from "@joy/domain/Session"
 import { Signer } from "@joy/domain/Signer"
 import {
@@ -29,6 +29,7 @@ import { AuditLog } from "./AuditLog.ts"
 import { AuthConfig } from "./AuthConfig.ts"
 import { PasswordHasher } from "./PasswordHasher.ts"
 import { PasswordPolicy } from "./PasswordPolicy.ts"
+import { RateLimits } from "./RateLimits.ts"
 import { none, type RequestFacts } from "./RequestFacts.ts"
 import * as RoleRows from "./RoleRows.ts"
 import { Sessions } from "./Sessions.ts"
@@ -36,6 +37,12 @@ import { Sessions } from "./Sessions.ts"
 export interface NewAccount {
   readonly username: Username
   readonly email: Email | null
+  readonly password: Redacted.Redacted
+}
+
+export interface Credentials {
+  /** A username or an e-mail address, as it was typed. */
+  readonly identifier: string
   readonly password: Redacted.Redacted
 }
 
@@ -64,12 +71,12 @@ export class Accounts extends Context.Service<
     ) => Effect.Effect<User, RegistrationClosed | NewAccountError>
     /**
      * Checks a name (or address) and a password. An unknown name, a wrong password and a disabled account give one
-     * answer at one cost. Limits are the caller's: see `RateLimits.login`.
+     * answer at one cost. Counts before it hashes: see `RateLimits.login`.
      */
     readonly authenticate: (
-      credentials: { readonly identifier: string; readonly password: Redacted.Redacted },
+      credentials: Credentials,
       facts: RequestFacts
-    ) => Effect.Effect<Authenticated, InvalidCredentials | ServiceUnavailable>
+    ) => Effect.Effect<Authenticated, InvalidCredentials | ServiceUnavailable | TooManyRequests>
     /** Makes an account for somebody else. Nobody grants more than they hold. */
     readonly create: (
       account: NewAccount & { readonly roles?: ReadonlyArray<string> | undefined },
@@ -95,7 +102,7 @@ export class Accounts extends Context.Service<
   static readonly layerNoDeps: Layer.Layer<
     Accounts,
     never,
-    AuditLog | AuthConfig | PasswordHasher | PasswordPolicy | Sessions | Signer | SqlClient.SqlClient
+    AuditLog | AuthConfig | PasswordHasher | PasswordPolicy | RateLimits | Sessions | Signer | SqlClient.SqlClient
   > = Layer.effect(
     Accounts,
     Effect.gen(function* () {
@@ -104,6 +111,7 @@ export class Accounts extends Context.Service<
       const audit = yield* AuditLog
       const config = yield* AuthConfig
       const hasher = yield* PasswordHasher
+      const limits = yield* RateLimits
       const policy = yield* PasswordPolicy
       const sessions = yield* Sessions
       const signer = yield* Signer
@@ -148,12 +156,13 @@ export class Accounts extends Context.Service<
         return yield* insert(account, hash, ["viewer"], { actorId: null, facts, registered: true })
       })
 
-      const authenticate = Effect.fn("Accounts.authenticate")(function* (
-        credentials: { readonly identifier: string; readonly password: Redacted.Redacted },
+      const find = (identifier: string) => Effect.orDie(rows.byIdentifier(AccountKeys.identifier(identifier)))
+
+      const check = Effect.fnUntraced(function* (
+        found: AccountRows.Credentials | undefined,
+        { identifier, password }: Credentials,
         facts: RequestFacts
       ): Effect.fn.Return<Authenticated, InvalidCredentials | ServiceUnavailable> {
-        const { identifier, password } = credentials
-        const found = Option.getOrUndefined(yield* Effect.orDie(rows.byIdentifier(AccountKeys.identifier(identifier))))
         const hash = found?.passwordHash ?? undefined
         const matches =
           hash === undefined
@@ -167,8 +176,18 @@ export class Accounts extends Context.Service<
         if (!hasher.needsRehash(Redacted.value(hash))) return { user, passwordHash: hash }
         const stronger = yield* hasher.hash(password)
         const replaced = yield* Effect.orDie(rows.rehash(user.id, Redacted.value(hash), stronger))
-        // Somebody else replaced it meanwhile, by the same password or another: ask again.
-        return replaced ? { user, passwordHash: Redacted.make(stronger) } : yield* authenticate(credentials, facts)
+        if (replaced) return { user, passwordHash: Redacted.make(stronger) }
+        // Somebody else replaced it meanwhile, by the same password or another: look again.
+        return yield* check(Option.getOrUndefined(yield* find(identifier)), { identifier, password }, facts)
+      })
+
+      const authenticate = Effect.fn("Accounts.authenticate")(function* (
+        credentials: Credentials,
+        facts: RequestFacts
+      ) {
+        const found = Option.getOrUndefined(yield* find(credentials.identifier))
+        const target = { userId: found?.id, typed: credentials.identifier }
+        return yield* limits.login(target, facts, check(found, credentials, facts))
       })
 
       const create = Effect.fn("Accounts.create")(function* (

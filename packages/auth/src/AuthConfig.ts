@@ -2,6 +2,8 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Layer from "effect/Layer"
 
+import { defaultRules, type Rules } from "./RateLimitRules.ts"
+
 export interface AuthOptions {
   /** `iss` of access tokens: the public URL of this service. */
   readonly issuer: string
@@ -18,7 +20,7 @@ export interface AuthOptions {
   /** Whether anyone may make an account, or administrators alone. */
   readonly registration: "open" | "closed"
   /** `off` is for tests and benchmarks. */
-  readonly rateLimits: "on" | "off"
+  readonly rateLimits: Rules | "off"
 }
 
 export const defaults: AuthOptions = {
@@ -29,7 +31,7 @@ export const defaults: AuthOptions = {
   sessionMaxTtl: Duration.days(180),
   refreshGrace: Duration.seconds(10),
   registration: "open",
-  rateLimits: "on"
+  rateLimits: defaultRules
 }
 
 /** How signing in behaves here. The server fills it from its configuration. */

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 
+import type { UserId } from "@joy/domain/Ids"
 import { TooManyRequests } from "@joy/domain/Problem"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -14,66 +15,65 @@ import * as AccountKeys from "./AccountKeys.ts"
 import { AuthConfig } from "./AuthConfig.ts"
 import { networkOf, nowhere } from "./ClientNetwork.ts"
 import * as LocalLimits from "./LocalLimits.ts"
+import { QuotaListener } from "./Quota.ts"
+import { defaultRules, type Rule, type RuleName } from "./RateLimitRules.ts"
 import * as RedisGuard from "./RedisGuard.ts"
 import * as RefreshSecret from "./RefreshSecret.ts"
 import type { RequestFacts } from "./RequestFacts.ts"
 
-/** At most `limit` in a row; then one has to wait until they have drained, at `limit` per `window`. */
-interface Rule {
-  readonly name: string
-  readonly limit: number
-  readonly window: Duration.Input
-}
-
-/**
- * Several rules on one thing make the wait grow: who fails five times waits up to a minute, who fails twenty times up
- * to an hour. What is refused is not counted, so nobody's wait is made longer by trying.
- */
-export const rules = {
-  /** Sign-ins on one account from one network. Successes are given back: this counts failures. */
-  loginHere: [
-    { name: "login-here", limit: 5, window: "1 minute" },
-    { name: "login-here-long", limit: 20, window: "1 hour" }
-  ],
-  /** Sign-ins from one network, on any accounts. Successes are given back. */
-  loginNetwork: [
-    { name: "login-network", limit: 60, window: "1 minute" },
-    { name: "login-network-long", limit: 300, window: "1 hour" }
-  ],
-  /** Sign-ins on one account, from anywhere new to it. Successes are given back. */
-  loginAccount: [
-    { name: "login-account", limit: 20, window: "15 minutes" },
-    { name: "login-account-long", limit: 100, window: "1 day" }
-  ],
-  register: [
-    { name: "register", limit: 30, window: "1 minute" },
-    { name: "register-long", limit: 200, window: "1 hour" }
-  ],
-  /** Refreshes of one session. One token may be shown by many tabs at once. */
-  refreshSession: [{ name: "refresh-session", limit: 600, window: "1 minute" }],
-  refreshNetwork: [{ name: "refresh-network", limit: 3000, window: "1 minute" }]
-} as const satisfies Record<string, ReadonlyArray<Rule>>
-
 /** Names and addresses don't go into keys as they are: keys are bounded, and show nobody's address. */
-const keyOf = (rule: Rule, parts: ReadonlyArray<string>) =>
-  `${rule.name}:${createHash("sha256").update(parts.join("\0")).digest("base64url").slice(0, 22)}`
+const keyOf = (name: RuleName, parts: ReadonlyArray<string>) =>
+  `${name}:${createHash("sha256").update(parts.join("\0")).digest("base64url").slice(0, 22)}`
+
+/** Rules that are asked for together. */
+const groups = {
+  loginHere: ["login-here", "login-here-long"],
+  loginNetwork: ["login-network", "login-network-long"],
+  loginAccount: ["login-account", "login-account-long"],
+  register: ["register", "register-long"],
+  refreshSession: ["refresh-session"],
+  refreshNetwork: ["refresh-network"]
+} as const satisfies Record<string, ReadonlyArray<RuleName>>
+
+const aloud = { quietly: false }
+/** What others do at an account is nobody's business: how much of its limit they left is told to nobody. */
+const quietly = { quietly: true }
 
 /** A place that an account was signed in from so lately is not a stranger's. */
 const knownFor = "30 days"
 
-/** How long to wait; zero when there is room. */
-const ask = (limiter: RateLimiter.RateLimiter, rule: Rule, key: string, tokens: number) =>
-  limiter.consume({ key, limit: rule.limit, window: rule.window, tokens }).pipe(
-    Effect.as(Duration.zero),
-    Effect.catchReason("RateLimiterError", "RateLimitExceeded", ({ retryAfter }) => Effect.succeed(retryAfter))
+/** What a limiter says: how much is left, and how long to wait, which is zero when there is room. */
+interface Answer {
+  readonly wait: Duration.Duration
+  readonly remaining: number
+  readonly reset: Duration.Duration
+}
+
+const ask = (limiter: RateLimiter.RateLimiter, { limit, window }: Rule, key: string, tokens: number) =>
+  limiter.consume({ key, limit, window, tokens }).pipe(
+    Effect.map(({ remaining, resetAfter }): Answer => ({ wait: Duration.zero, remaining, reset: resetAfter })),
+    Effect.catchReason("RateLimiterError", "RateLimitExceeded", ({ retryAfter }) =>
+      Effect.succeed<Answer>({ wait: retryAfter, remaining: 0, reset: retryAfter })
+    )
   )
+
+/** Whose account somebody wants to get into: known by its id, or nobody's and known by what was typed. */
+export interface Target {
+  readonly userId: UserId | undefined
+  readonly typed: string
+}
+
+const seconds = (duration: Duration.Duration) => Math.max(0, Math.ceil(Duration.toSeconds(duration)))
 
 export class RateLimits extends Context.Service<
   RateLimits,
   {
-    /** Makes an attempt to sign in, counted before it begins. If it succeeds, the count is given back. */
+    /**
+     * Makes an attempt to sign in, counted before it begins. If it succeeds, the count is given back. An account is one,
+     * whether its name or its address is tried.
+     */
     readonly login: <A, E, R>(
-      identifier: string,
+      target: Target,
       facts: RequestFacts,
       attempt: Effect.Effect<A, E, R>
     ) => Effect.Effect<A, E | TooManyRequests, R>
@@ -90,6 +90,7 @@ export class RateLimits extends Context.Service<
     RateLimits,
     Effect.gen(function* () {
       const { rateLimits } = yield* AuthConfig
+      const rules = rateLimits === "off" ? defaultRules : rateLimits
       const sql = yield* SqlClient.SqlClient
       const shared = yield* RateLimiter.RateLimiter
       const local = Context.get(
@@ -98,31 +99,54 @@ export class RateLimits extends Context.Service<
       )
       const guard = RedisGuard.make("Rate limits")
 
-      const consume = (rule: Rule, key: string, tokens: number) =>
-        guard(ask(shared, rule, key, tokens), Effect.orDie(ask(local, rule, key, tokens)))
+      const consume = (name: RuleName, parts: ReadonlyArray<string>, tokens: number) => {
+        const rule = rules[name]
+        const key = keyOf(name, parts)
+        return guard(ask(shared, rule, key, tokens), Effect.orDie(ask(local, rule, key, tokens)))
+      }
 
-      /** Counts by all the rules; the first that has no room decides. */
-      const count = Effect.fnUntraced(function* (group: ReadonlyArray<Rule>, parts: ReadonlyArray<string>) {
-        for (const rule of group) {
-          const wait = yield* consume(rule, keyOf(rule, parts), 1)
-          if (!Duration.isZero(wait)) {
-            return yield* new TooManyRequests({ retryAfterSeconds: Math.max(1, Math.ceil(Duration.toSeconds(wait))) })
-          }
+      const tell = (name: RuleName, answer: Answer) =>
+        Effect.map(QuotaListener, (listener) => {
+          const { limit, window } = rules[name]
+          const remaining = Math.min(limit, Math.floor(answer.remaining))
+          const resetSeconds = remaining === limit ? 0 : seconds(answer.reset)
+          listener({ name, limit, windowSeconds: seconds(window), remaining, resetSeconds })
+        })
+
+      /** Takes counts back; a counter's time shortens with it. */
+      const giveBack = Effect.fnUntraced(function* (
+        group: ReadonlyArray<RuleName>,
+        parts: ReadonlyArray<string>,
+        options: { readonly quietly: boolean }
+      ) {
+        for (const name of group) {
+          const answer = yield* consume(name, parts, -1)
+          if (!options.quietly) yield* tell(name, answer)
         }
       })
 
-      /** Takes one count back; the counter's time shortens with it. */
-      const giveBack = (group: ReadonlyArray<Rule>, parts: ReadonlyArray<string>) =>
-        Effect.forEach(group, (rule) => consume(rule, keyOf(rule, parts), -1), { discard: true })
+      /** Counts by all the rules, or by none: the first that has no room decides, and is the last to be told of. */
+      const count = Effect.fnUntraced(function* (
+        group: ReadonlyArray<RuleName>,
+        parts: ReadonlyArray<string>,
+        options: { readonly quietly: boolean }
+      ) {
+        for (const [at, name] of group.entries()) {
+          const answer = yield* consume(name, parts, 1)
+          const isRefusal = !Duration.isZero(answer.wait)
+          if (isRefusal) yield* giveBack(group.slice(0, at), parts, quietly)
+          if (isRefusal || !options.quietly) yield* tell(name, answer)
+          if (isRefusal) return yield* new TooManyRequests({ retryAfterSeconds: Math.max(1, seconds(answer.wait)) })
+        }
+      })
 
       /** Whether the account was signed in from this network lately. */
       const isKnownPlace = Effect.fnUntraced(
-        function* (identifier: string, network: string) {
-          const { key, kind } = AccountKeys.identifier(identifier)
+        function* (userId: UserId, network: string) {
           const rows = yield* sql<{ readonly ip: string }>`
           SELECT DISTINCT ip FROM audit_log
-          WHERE actor_id = (SELECT id FROM users WHERE ${kind === "email" ? sql`email_key = ${key}` : sql`username_key = ${key}`})
-            AND action = 'login.succeeded' AND ip IS NOT NULL AND created_at > now() - ${knownFor}::text::interval
+          WHERE actor_id = ${userId} AND action = 'login.succeeded' AND ip IS NOT NULL
+            AND created_at > now() - ${knownFor}::text::interval
           LIMIT 1000`
           return network !== nowhere && rows.some(({ ip }) => networkOf(ip) === network)
         },
@@ -132,45 +156,48 @@ export class RateLimits extends Context.Service<
       )
 
       const login = Effect.fn("RateLimits.login")(function* <A, E, R>(
-        identifier: string,
+        { typed, userId }: Target,
         facts: RequestFacts,
         attempt: Effect.Effect<A, E, R>
       ) {
         const network = networkOf(facts.ip)
-        const account = AccountKeys.fold(identifier)
+        const account = userId ?? AccountKeys.fold(typed)
         // In this order: what one network may not do on one account does not use up what others may.
-        yield* count(rules.loginHere, [account, network])
-        yield* count(rules.loginNetwork, [network])
-        yield* count(rules.loginAccount, [account]).pipe(
+        yield* count(groups.loginHere, [account, network], aloud)
+        yield* count(groups.loginNetwork, [network], aloud)
+        const counted = yield* count(groups.loginAccount, [account], quietly).pipe(
+          Effect.as(true),
           // Strangers anywhere must not lock people out of where they always sign in; there, the first rule is enough.
           Effect.catchTag("TooManyRequests", (error) =>
-            Effect.flatMap(isKnownPlace(identifier, network), (known) => (known ? Effect.void : Effect.fail(error)))
+            Effect.flatMap(userId === undefined ? Effect.succeed(false) : isKnownPlace(userId, network), (known) =>
+              known ? Effect.succeed(false) : Effect.fail(error)
+            )
           )
         )
         const result = yield* attempt
-        yield* giveBack(rules.loginHere, [account, network])
-        yield* giveBack(rules.loginNetwork, [network])
-        yield* giveBack(rules.loginAccount, [account])
+        if (counted) yield* giveBack(groups.loginAccount, [account], quietly)
+        yield* giveBack(groups.loginHere, [account, network], aloud)
+        yield* giveBack(groups.loginNetwork, [network], aloud)
         return result
       })
 
       const register = Effect.fn("RateLimits.register")(function* (facts: RequestFacts) {
-        yield* count(rules.register, [networkOf(facts.ip)])
+        yield* count(groups.register, [networkOf(facts.ip)], aloud)
       })
 
       const refresh = Effect.fn("RateLimits.refresh")(function* (refreshToken: Redacted.Redacted, facts: RequestFacts) {
-        yield* count(rules.refreshNetwork, [networkOf(facts.ip)])
+        yield* count(groups.refreshNetwork, [networkOf(facts.ip)], aloud)
         const secret = RefreshSecret.parse(refreshToken)
-        if (secret !== undefined) yield* count(rules.refreshSession, [secret.sessionId])
+        if (secret !== undefined) yield* count(groups.refreshSession, [secret.sessionId], aloud)
       })
 
       const on = RateLimits.of({ login, register, refresh })
       const off = RateLimits.of({
-        login: (_identifier, _facts, attempt) => attempt,
+        login: (_target, _facts, attempt) => attempt,
         register: () => Effect.void,
         refresh: () => Effect.void
       })
-      return rateLimits === "on" ? on : off
+      return rateLimits === "off" ? off : on
     })
   )
 

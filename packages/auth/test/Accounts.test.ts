@@ -165,6 +165,18 @@ describe("Accounts", () => {
       })
     )
 
+    it.effect("count against one limit by their name and by their address, in any spelling [L1]", () =>
+      Effect.gen(function* () {
+        const accounts = yield* Accounts
+        const user = yield* newUser()
+        const typed = [user.username, user.email, user.username.toUpperCase(), ` ${user.email} `, user.username]
+        const guess = (identifier: string) =>
+          tag(accounts.authenticate({ identifier, password: Redacted.make("wrong") }, none))
+        for (const identifier of typed) assert.strictEqual(yield* guess(identifier), "InvalidCredentials")
+        for (const identifier of typed) assert.strictEqual(yield* guess(identifier), "TooManyRequests")
+      })
+    )
+
     it.effect("makes a weak hash stronger at the next sign-in, once for all who sign in at once [P7]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient

@@ -7,6 +7,7 @@ import * as Redis from "@joy/server/Redis"
 import { describeWith } from "@joy/testing/Needs"
 import * as TestDatabase from "@joy/testing/TestDatabase"
 import { TestRedis } from "@joy/testing/TestRedis"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as EffectRedis from "effect/persistence/Redis"
@@ -16,6 +17,8 @@ import * as TestClock from "effect/testing/TestClock"
 import { AuditLog } from "../src/AuditLog.ts"
 import { AuthConfig } from "../src/AuthConfig.ts"
 import { networkOf } from "../src/ClientNetwork.ts"
+import { type Quota, QuotaListener } from "../src/Quota.ts"
+import { defaultRules } from "../src/RateLimitRules.ts"
 import { RateLimits } from "../src/RateLimits.ts"
 import * as RedisProxy from "./RedisProxy.ts"
 import { newUser } from "./TestAuth.ts"
@@ -23,15 +26,24 @@ import { newUser } from "./TestAuth.ts"
 const at = (ip: string) => ({ ip, userAgent: null })
 const wrong = Effect.fail(new InvalidCredentials({}))
 
-const attempt = <A, E>(name: string, ip: string, result: Effect.Effect<A, E>) =>
-  Effect.flatMap(RateLimits, (limits) => limits.login(name, at(ip), result))
+/** Somebody's account, or a name that nobody has. */
+type Who = string | Effect.Success<ReturnType<typeof newUser>>
+
+const attempt = <A, E>(who: Who, ip: string, result: Effect.Effect<A, E>) =>
+  Effect.flatMap(RateLimits, (limits) =>
+    limits.login(
+      typeof who === "string" ? { userId: undefined, typed: who } : { userId: who.id, typed: who.username },
+      at(ip),
+      result
+    )
+  )
 
 /** Seconds to wait; 0 when the attempt was let through. */
-const fail = (name: string, ip: string) =>
+const fail = (name: Who, ip: string) =>
   Effect.map(Effect.flip(attempt(name, ip, wrong)), (error) =>
     error._tag === "TooManyRequests" ? error.retryAfterSeconds : 0
   )
-const succeed = (name: string, ip: string) =>
+const succeed = (name: Who, ip: string) =>
   Effect.match(attempt(name, ip, Effect.succeed("in")), { onFailure: () => "limited", onSuccess: (value) => value })
 
 const unique = () => `user-${randomBytes(6).toString("hex")}`
@@ -156,16 +168,56 @@ describe("RateLimits", () => {
           const audit = yield* AuditLog
           const user = yield* newUser()
           yield* audit.append({ action: "login.succeeded", actorId: user.id, facts: at("198.51.100.7") })
-          for (let n = 0; n < 20; n++) assert.strictEqual(yield* fail(user.username, `203.0.113.${n}`), 0)
-          assert.isAbove(yield* fail(user.username, "203.0.113.99"), 0)
-          assert.strictEqual(yield* succeed(user.username, "198.51.100.7"), "in")
+          for (let n = 0; n < 20; n++) assert.strictEqual(yield* fail(user, `203.0.113.${n}`), 0)
+          assert.isAbove(yield* fail(user, "203.0.113.99"), 0)
+          assert.strictEqual(yield* succeed(user, "198.51.100.7"), "in")
           // There too, guesses are few.
-          for (let n = 0; n < 5; n++) yield* fail(user.username, "198.51.100.7")
-          assert.isAbove(yield* fail(user.username, "198.51.100.7"), 0)
+          for (let n = 0; n < 5; n++) yield* fail(user, "198.51.100.7")
+          assert.isAbove(yield* fail(user, "198.51.100.7"), 0)
           // And the lock ends by itself.
           yield* TestClock.adjust("15 minutes")
-          assert.strictEqual(yield* succeed(user.username, "203.0.113.99"), "in")
+          assert.strictEqual(yield* succeed(user, "203.0.113.99"), "in")
         })
+    )
+
+    it.effect("takes no more than the limit back from strangers when the owner signs in [L3]", () =>
+      Effect.gen(function* () {
+        const audit = yield* AuditLog
+        const user = yield* newUser()
+        yield* audit.append({ action: "login.succeeded", actorId: user.id, facts: at("198.51.100.8") })
+        for (let n = 0; n < 20; n++) yield* fail(user, `203.0.113.${n + 100}`)
+        for (let n = 0; n < 10; n++) assert.strictEqual(yield* succeed(user, "198.51.100.8"), "in")
+        assert.isAbove(yield* fail(user, "203.0.113.200"), 0)
+      })
+    )
+
+    it.effect("tells what is left, of the limit that refuses alone, and of what others did nothing [L7]", () =>
+      Effect.gen(function* () {
+        const user = yield* newUser()
+        const told: Array<Quota> = []
+        const listening = Effect.provideService(QuotaListener, (quota) => void told.push(quota))
+        const short = () =>
+          told
+            .splice(0)
+            .map(({ name, limit, remaining, resetSeconds, windowSeconds }) =>
+              [name, `${remaining} of ${limit}`, `${resetSeconds} of ${windowSeconds} s`].join(": ")
+            )
+        yield* listening(fail(user, "192.0.2.60"))
+        assert.deepStrictEqual(short(), [
+          "login-here: 4 of 5: 12 of 60 s",
+          "login-here-long: 19 of 20: 180 of 3600 s",
+          "login-network: 59 of 60: 1 of 60 s",
+          "login-network-long: 299 of 300: 12 of 3600 s"
+        ])
+        yield* listening(succeed(user, "192.0.2.60"))
+        assert.includeMembers(short().slice(-4), [
+          "login-here: 4 of 5: 12 of 60 s",
+          "login-network: 59 of 60: 1 of 60 s"
+        ])
+        for (let n = 0; n < 4; n++) yield* fail(user, "192.0.2.60")
+        const wait = yield* listening(fail(user, "192.0.2.60"))
+        assert.deepStrictEqual(short(), [`login-here: 0 of 5: ${wait} of 60 s`])
+      })
     )
 
     it.effect("limits registrations and refreshes by themselves [L3]", () =>
@@ -181,6 +233,19 @@ describe("RateLimits", () => {
       })
     )
   })
+
+  const few = { ...defaultRules, "login-here": { limit: 2, window: Duration.minutes(10) } }
+  layer(RateLimits.layerMemory.pipe(Layer.provide([AuthConfig.layer({ rateLimits: few }), TestDatabase.layer])))(
+    "with another limit",
+    (it) => {
+      it.effect("counts by that [L7]", () =>
+        Effect.gen(function* () {
+          for (let n = 0; n < 2; n++) assert.strictEqual(yield* fail("name", "192.0.2.1"), 0)
+          assert.strictEqual(yield* fail("name", "192.0.2.1"), 600)
+        })
+      )
+    }
+  )
 
   layer(RateLimits.layerMemory.pipe(Layer.provide([AuthConfig.layer({ rateLimits: "off" }), TestDatabase.layer])))(
     "switched off",

@@ -8,7 +8,8 @@ import { Authorization } from "./Authorization.ts"
 import { SessionId, UserId } from "./Ids.ts"
 import { LogoutAuthorization } from "./LogoutAuthorization.ts"
 import { Permission } from "./Permission.ts"
-import { Forbidden, InvalidRequest, ServiceUnavailable, TooManyRequests } from "./Problem.ts"
+import { Forbidden, InvalidRequest, ServiceUnavailable } from "./Problem.ts"
+import { RateLimited } from "./RateLimited.ts"
 import {
   CrossSite,
   InvalidCredentials,
@@ -36,8 +37,10 @@ export class AuthApi extends HttpApiGroup.make("auth")
     HttpApiEndpoint.post("changePassword", "/password", {
       payload: Schema.Struct({ currentPassword: Password, newPassword: NewPassword }),
       success: HttpApiSchema.NoContent,
-      error: [Forbidden, InvalidCredentials, WeakPassword, TooManyRequests, ServiceUnavailable]
-    }).annotateMerge(OpenApi.annotations({ summary: "Change one's password; every other session ends" }))
+      error: [Forbidden, InvalidCredentials, WeakPassword, ServiceUnavailable]
+    })
+      .annotateMerge(OpenApi.annotations({ summary: "Change one's password; every other session ends" }))
+      .middleware(RateLimited)
   )
   .middleware(Authorization)
   .add(
@@ -56,8 +59,10 @@ export class AuthApi extends HttpApiGroup.make("auth")
     HttpApiEndpoint.post("register", "/register", {
       payload: Schema.Struct({ username: Username, email: Email, password: NewPassword }),
       success: Tokens.pipe(HttpApiSchema.status(201)),
-      error: [RegistrationClosed, AccountExists, WeakPassword, TooManyRequests, ServiceUnavailable]
-    }).annotateMerge(OpenApi.annotations({ summary: "Make an account and sign in", description: cookieTransport })),
+      error: [RegistrationClosed, AccountExists, WeakPassword, ServiceUnavailable]
+    })
+      .annotateMerge(OpenApi.annotations({ summary: "Make an account and sign in", description: cookieTransport }))
+      .middleware(RateLimited),
     HttpApiEndpoint.post("login", "/login", {
       payload: Schema.Struct({
         identifier: Text(254).annotate({
@@ -66,18 +71,22 @@ export class AuthApi extends HttpApiGroup.make("auth")
         password: Password
       }),
       success: Tokens,
-      error: [InvalidCredentials, TooManyRequests, ServiceUnavailable]
-    }).annotateMerge(OpenApi.annotations({ summary: "Sign in", description: cookieTransport })),
+      error: [InvalidCredentials, ServiceUnavailable]
+    })
+      .annotateMerge(OpenApi.annotations({ summary: "Sign in", description: cookieTransport }))
+      .middleware(RateLimited),
     HttpApiEndpoint.post("refresh", "/refresh", {
       payload: [Schema.Struct({ refreshToken: Schema.optionalKey(RefreshToken) }), Schema.Null],
       success: Tokens,
-      error: [InvalidRequest, CrossSite, InvalidRefreshToken, RefreshTokenReused, TooManyRequests, ServiceUnavailable]
-    }).annotateMerge(
-      OpenApi.annotations({
-        summary: "Exchange a refresh token, of the body or the cookie, for new tokens",
-        description: `${cookieTransport} What came by the cookie goes back by it.`
-      })
-    )
+      error: [InvalidRequest, CrossSite, InvalidRefreshToken, RefreshTokenReused, ServiceUnavailable]
+    })
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Exchange a refresh token, of the body or the cookie, for new tokens",
+          description: `${cookieTransport} What came by the cookie goes back by it.`
+        })
+      )
+      .middleware(RateLimited)
   )
   .prefix("/auth")
   .annotateMerge(OpenApi.annotations({ title: "Auth", description: "Signing in and out" })) {}

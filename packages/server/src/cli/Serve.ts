@@ -14,7 +14,7 @@ const announce = Effect.gen(function* () {
   const settings = yield* Configuration
   const { address } = yield* HttpServer.HttpServer
   yield* Effect.logInfo(`The API listens on ${NetAddress.formatSocketAddress(address)}`)
-  if (!settings.rateLimits) {
+  if (settings.rateLimits === "off") {
     yield* Effect.logWarning("RATE_LIMITS is off: anybody may guess passwords without end")
   }
 })

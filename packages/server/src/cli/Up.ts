@@ -57,7 +57,9 @@ const announce = Effect.gen(function* () {
       settings.source._tag === "Folder"
         ? "  Drop video, audio or images into the library; they appear within seconds. Ctrl-C stops."
         : "  What lands in the bucket appears at the next scan. Ctrl-C stops.",
-      ...(settings.rateLimits ? [] : ["", "  WARNING: RATE_LIMITS is off: anybody may guess passwords without end."]),
+      ...(settings.rateLimits === "off"
+        ? ["", "  WARNING: RATE_LIMITS is off: anybody may guess passwords without end."]
+        : []),
       ""
     ].join("\n")
   )

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os"
 import * as Path from "node:path"
 
+import { defaultRules, type Rules } from "@joy/auth/RateLimitRules"
 import { isReservedKey } from "@joy/storage/ReservedKeys"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -8,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
+import { rateLimits } from "./RateLimits.ts"
 import * as Variable from "./Variable.ts"
 
 /** The bucket that holds originals or derivatives. */
@@ -39,7 +41,7 @@ export interface Settings {
   readonly sessionMaxTtl: number
   readonly refreshGrace: number
   readonly registration: "open" | "closed"
-  readonly rateLimits: boolean
+  readonly rateLimits: Rules | "off"
   readonly ingestInterval: number
   readonly ingestConcurrency: number
   readonly ingestIgnore: ReadonlyArray<string>
@@ -116,7 +118,7 @@ const read = Effect.gen(function* () {
     registration: yield* get(
       Variable.oneOf("open", "closed")("REGISTRATION", isLoopback(host) ? ("open" as const) : ("closed" as const))
     ),
-    rateLimits: yield* get(Variable.flag("RATE_LIMITS", true)),
+    rateLimits: yield* get(rateLimits("RATE_LIMITS", defaultRules)),
     ingestInterval: yield* get(Variable.duration("INGEST_INTERVAL", bucketName === null ? 60_000 : 300_000)),
     ingestConcurrency: yield* get(Variable.integer(1, 64)("INGEST_CONCURRENCY", availableParallelism())),
     ingestIgnore: yield* get(Variable.list("INGEST_IGNORE", [])),

@@ -50,7 +50,7 @@ export const read = <A>(variable: Variable<A>, problems: Array<Problem>): Effect
     })
   )
 
-const variable =
+export const variable =
   <A>(parse: (text: string) => A | Rejected) =>
   <F extends A | null>(name: string, fallback: F): Variable<A | F> => ({ name, parse, fallback })
 
@@ -75,28 +75,33 @@ export const oneOf = <const Value extends string>(...values: ReadonlyArray<Value
 const on = new Set(["1", "true", "on", "yes"])
 const off = new Set(["0", "false", "off", "no"])
 
-export const flag = variable((value) => {
+export const isOn = (value: string): boolean | Rejected => {
   const lower = value.toLowerCase()
   return on.has(lower) ? true : off.has(lower) ? false : new Rejected('"on" or "off"')
-})
+}
+
+export const flag = variable(isOn)
 
 const unitMillis: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** A length of time in milliseconds, written `500ms`, `10s`, `15m`, `12h`, `30d`. */
-export const duration = variable((value) => {
+export const millisOf = (value: string): number | Rejected => {
   const [, amount, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(value) ?? []
   return amount === undefined || unit === undefined
     ? new Rejected("a length of time such as 500ms, 10s, 15m, 12h or 30d")
     : Number(amount) * (unitMillis[unit] ?? 0)
-})
+}
+
+export const duration = variable(millisOf)
 
 /** Parts separated by commas; empty ones don't count. */
-export const list = variable((value) =>
+export const partsOf = (value: string): ReadonlyArray<string> =>
   value
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "")
-)
+
+export const list = variable(partsOf)
 
 const isNetwork = (part: string) => {
   const [address = "", bits, ...rest] = part.split("/")
@@ -107,10 +112,7 @@ const isNetwork = (part: string) => {
 
 /** Networks in CIDR notation (RFC 4632), or single addresses, by commas. */
 export const networks = variable((value) => {
-  const parts = value
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "")
+  const parts = partsOf(value)
   return parts.every(isNetwork) ? parts : new Rejected("networks such as 10.0.0.0/8 or fd00::/8, by commas")
 })
 

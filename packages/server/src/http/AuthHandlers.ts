@@ -56,11 +56,7 @@ export const AuthHandlers = HttpApiBuilder.group(
       }),
       login: Effect.fnUntraced(function* ({ payload }) {
         const facts = yield* address.of
-        const { passwordHash, user } = yield* limits.login(
-          payload.identifier,
-          facts,
-          accounts.authenticate(payload, facts)
-        )
+        const { passwordHash, user } = yield* accounts.authenticate(payload, facts)
         const session = yield* sessions.open({ userId: user.id, passwordHash, ...facts })
         return yield* answer(user, session, yield* cookie.isAskedFor)
       }),

@@ -28,6 +28,7 @@ import { IdentityHandlers } from "../http/IdentityHandlers.ts"
 import { MediaHandlers } from "../http/MediaHandlers.ts"
 import * as NodeServer from "../http/NodeServer.ts"
 import * as ProblemDocuments from "../http/ProblemDocuments.ts"
+import * as RateLimitFields from "../http/RateLimitFields.ts"
 import { RefreshCookie } from "../http/RefreshCookie.ts"
 import * as RequestValidationLayer from "../http/RequestValidationLayer.ts"
 import { RoleHandlers } from "../http/RoleHandlers.ts"
@@ -63,7 +64,16 @@ const cors = Layer.unwrap(
           allowedOrigins: corsOrigins,
           allowedMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
           allowedHeaders: ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Range", "X-Token-Transport"],
-          exposedHeaders: ["Accept-Ranges", "Content-Length", "Content-Range", "ETag", "Retry-After", "X-Request-Id"],
+          exposedHeaders: [
+            "Accept-Ranges",
+            "Content-Length",
+            "Content-Range",
+            "ETag",
+            "RateLimit",
+            "RateLimit-Policy",
+            "Retry-After",
+            "X-Request-Id"
+          ],
           credentials: true,
           maxAge: 600
         })
@@ -82,7 +92,7 @@ const routes = Layer.mergeAll(
     AuthorizationLayer.thumbnailAuthorization,
     AuthorizationLayer.logoutAuthorization
   ]),
-  Layer.provide(RequestValidationLayer.layer),
+  Layer.provide([RequestValidationLayer.layer, RateLimitFields.layer]),
   Layer.provide([services, ClientAddress.layer, RefreshCookie.layer])
 )
 

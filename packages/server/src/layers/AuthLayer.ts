@@ -37,7 +37,7 @@ const config = Layer.unwrap(
       sessionMaxTtl: Duration.millis(settings.sessionMaxTtl),
       refreshGrace: Duration.millis(settings.refreshGrace),
       registration: settings.registration,
-      rateLimits: settings.rateLimits ? "on" : "off"
+      rateLimits: settings.rateLimits
     })
   )
 )

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { defaultRules } from "@joy/auth/RateLimitRules"
 import { Configuration } from "@joy/server/config/Configuration"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
 const read = (env: Record<string, string>) =>
@@ -117,6 +119,45 @@ describe("the configuration", () => {
       assert.notInclude(error.message, "hunter2")
     })
   )
+
+  it.effect("takes other limits for some rules, and the defaults for the rest [L7]", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual((yield* read({})).rateLimits, defaultRules)
+      assert.deepStrictEqual((yield* read({ RATE_LIMITS: "ON" })).rateLimits, defaultRules)
+      assert.strictEqual((yield* read({ RATE_LIMITS: "off" })).rateLimits, "off")
+      const { rateLimits } = yield* read({ RATE_LIMITS: "login-account=30/20m, register=3/1h," })
+      assert.deepStrictEqual(rateLimits, {
+        ...defaultRules,
+        "login-account": { limit: 30, window: Duration.minutes(20) },
+        register: { limit: 3, window: Duration.hours(1) }
+      })
+    })
+  )
+
+  for (const text of [
+    "none",
+    "login-account",
+    "login-acount=1/1m",
+    "register=0/1m",
+    "register=-1/1m",
+    "register=1.5/1m",
+    "register=9999999/1m",
+    "register=1/500ms",
+    "register=1/31d",
+    "register=1/1",
+    "register=1/1m,register=2/1m",
+    "register=1/1m;login-here=2/1m",
+    "toString=1/1m",
+    "on,register=1/1m"
+  ]) {
+    it.effect(`refuses ${text} as RATE_LIMITS, and says what may stand there [L7]`, () =>
+      Effect.gen(function* () {
+        const { message } = yield* Effect.flip(read({ RATE_LIMITS: text }))
+        assert.include(message, `RATE_LIMITS: found ${JSON.stringify(text)}, expected "on", "off", or limits such as`)
+        for (const name of Object.keys(defaultRules)) assert.include(message, name)
+      })
+    )
+  }
 
   for (const name of ["ACCESS_TOKEN_TTL", "SESSION_IDLE_TTL", "SESSION_MAX_TTL"]) {
     it.effect(`refuses a ${name} of nothing, which would never or always expire [R12]`, () =>

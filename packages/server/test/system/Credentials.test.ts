@@ -203,6 +203,13 @@ describe("credentials", () => {
       })
     )
 
+    it.effect("can be guessed without end where limits are off, which the start says [L7]", () =>
+      Effect.gen(function* () {
+        const { joy } = yield* JoyUp.JoyUp
+        assert.include(joy.stdout(), "WARNING: RATE_LIMITS is off")
+      })
+    )
+
     it.effect("and of people without https have a cookie of another name", () =>
       Effect.gen(function* () {
         const { account } = yield* JoyUp.JoyUp
