@@ -14,6 +14,8 @@ export const start = async (folder: string) => {
   )
   return {
     url: Redacted.value(postgres.url),
+    /** The postmaster; the processes of its connections are below it. */
+    pid: postgres.pid,
     stop: () => Effect.runPromise(Scope.close(scope, Exit.void))
   }
 }
