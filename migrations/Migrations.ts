@@ -2,13 +2,15 @@ import accounts from "./0001_accounts.ts"
 import catalogue from "./0002_catalogue.ts"
 import ingest from "./0003_ingest.ts"
 import audit from "./0004_audit.ts"
+import cluster from "./0006_cluster.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
   "0001_accounts": accounts,
   "0002_catalogue": catalogue,
   "0003_ingest": ingest,
-  "0004_audit": audit
+  "0004_audit": audit,
+  "0006_cluster": cluster
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

@@ -1,45 +1,38 @@
-import { ItemIngest } from "@joy/catalog/ItemIngest"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
-import * as Random from "effect/Random"
-import * as Schedule from "effect/Schedule"
-import * as Semaphore from "effect/Semaphore"
+import * as Option from "effect/Option"
 import * as WorkflowEngine from "effect/workflow/WorkflowEngine"
 
+import { Bells } from "./Bells.ts"
 import { IngestConfig } from "./IngestConfig.ts"
-import { IngestObject, type IngestOutcome, unforeseen } from "./IngestObject.ts"
+import { IngestObject, unforeseen } from "./IngestObject.ts"
+import { IngestSteps, StepFailed } from "./IngestSteps.ts"
 import { Outbox, type TakenWork } from "./Outbox.ts"
-import { Signals } from "./Signals.ts"
-
-/** Longest wait between two attempts. */
-const longestDelay = Duration.minutes(2)
-
-/** A database that is away: everything waits for it here, because nothing else can be done. */
-const patiently = <A, E>(effect: Effect.Effect<A, E>) =>
-  effect.pipe(
-    Effect.tapCause((cause) => Effect.logWarning("Ingest waits for the database", cause)),
-    Effect.sandbox,
-    Effect.retry(Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("5 seconds")])),
-    Effect.orDie
-  )
+import { RunnerRegistry } from "./RunnerRegistry.ts"
 
 /**
- * Takes work from the outbox and runs its workflows, `concurrency` of them at once, and never more: what was in flight
- * when a process died is done again, so it has to be little.
+ * How much is handed out for each place of the runners. Which runner gets a piece of work is decided by its name: with
+ * just as much as there are places, some would stand empty while others have two.
+ */
+const perPlace = 2
+
+/** How many pieces of work are handed out at the same time. */
+const handing = 8
+
+/**
+ * Hands work out from the outbox, to the whole cluster, and never more than a little beyond what its runners do at once:
+ * what a process was at when it died is done again, and a file that comes now is not to wait for all that came before.
  *
- * Every other piece of work taken is the newest, the others are the oldest ones: a file that was dropped a moment ago
- * does not wait behind ten thousand, and none of these waits for ever.
+ * Half of the work taken is the newest, the other half the oldest: a file that was dropped a moment ago does not wait
+ * behind ten thousand, and none of these waits for ever.
  */
 export class Dispatcher extends Context.Service<
   Dispatcher,
   {
-    /** Works until it is interrupted. Only one may run for a database. */
+    /** Works until it is interrupted. Only one should run for a database; two of them do no harm. */
     readonly run: Effect.Effect<never>
-    /** How many workflows run. */
-    readonly inFlight: Effect.Effect<number>
   }
 >()("@joy/ingest/Dispatcher") {
   static readonly layer = Layer.effect(
@@ -47,91 +40,63 @@ export class Dispatcher extends Context.Service<
     Effect.gen(function* () {
       const engine = yield* WorkflowEngine.WorkflowEngine
       const outbox = yield* Outbox
-      const items = yield* ItemIngest
-      const signals = yield* Signals
+      const registry = yield* RunnerRegistry
+      const steps = yield* IngestSteps
+      const bells = yield* Bells
       const config = yield* IngestConfig
-      let inFlight = 0
 
-      const delay = Effect.fnUntraced(function* (attempts: number) {
-        const spread = yield* Random.nextBetween(0.75, 1.25)
-        const doubled = Duration.times(config.retryDelay, spread * 2 ** (attempts - 1))
-        return Duration.min(doubled, longestDelay)
-      })
+      const onEngine = Effect.provideService(WorkflowEngine.WorkflowEngine, engine)
 
-      const execute = (work: TakenWork) =>
-        IngestObject.execute({
-          itemId: work.itemId,
-          key: work.key,
-          etag: work.etag,
-          sizeBytes: work.sizeBytes,
-          run: work.run,
-          attempt: work.attempts + 1,
-          maxAttempts: config.maxAttempts
-        }).pipe(Effect.provideService(WorkflowEngine.WorkflowEngine, engine))
+      /** Handing out work that was handed out already does nothing: it has one execution. */
+      const handOut = (work: ReadonlyArray<TakenWork>) =>
+        Effect.forEach(work, (one) => onEngine(IngestObject.execute(one, { discard: true })), {
+          concurrency: handing,
+          discard: true
+        })
 
       /** The workflow records its own failures; this is for the one that could not even do that. */
-      const broken = Effect.fnUntraced(function* (work: TakenWork, defect: unknown) {
-        const message = unforeseen
-        yield* Effect.logError(`Ingest of ${JSON.stringify(work.key)} broke`, defect)
-        if (work.attempts + 1 < config.maxAttempts) return { end: "again", step: null, message } as const
-        const failure = { step: "publish", message, attempts: work.attempts + 1 }
-        yield* patiently(
-          items
-            .recordFailure(work.itemId, work.etag, failure)
-            .pipe(Effect.catchTag("ItemSuperseded", () => Effect.void))
-        )
-        return { end: "failed", step: "publish", message } as const
+      const broken = (work: TakenWork) =>
+        steps.conclude(work, new StepFailed({ step: "publish", message: unforeseen, failure: "unforeseen" }))
+
+      /** Work without a result after a while: its message may be lost, its execution asleep, or at an end that shows nowhere. */
+      const lookAfter = Effect.fnUntraced(function* (work: TakenWork) {
+        const executionId = yield* IngestObject.executionId(work)
+        const result = yield* onEngine(IngestObject.poll(executionId))
+        if (Option.isNone(result)) return yield* handOut([work])
+        if (result.value._tag === "Suspended") return yield* onEngine(IngestObject.resume(executionId))
+        yield* Effect.logError(`Ingest of ${JSON.stringify(work.key)} ended without a result`, result.value.exit)
+        yield* broken(work)
       })
 
-      const conclude = Effect.fnUntraced(function* (work: TakenWork, outcome: IngestOutcome) {
-        if (outcome.end === "again") {
-          const after = yield* delay(work.attempts + 1)
-          yield* Effect.logInfo(
-            `Ingest of ${JSON.stringify(work.key)} failed (attempt ${work.attempts + 1}): ${outcome.message}`
-          )
-          return yield* patiently(outbox.retry(work.id, after))
-        }
-        if (outcome.end === "failed") {
-          yield* Effect.logWarning(`Ingest of ${JSON.stringify(work.key)} failed: ${outcome.message}`)
-        }
-        yield* patiently(outbox.remove(work.id))
-        // The object is another one by now, or gone: the scanner is to see what it is.
-        if (outcome.end === "superseded") yield* signals.wakeScanner
-      })
+      const lookAfterAll = Effect.flatMap(outbox.overdue(config.overdue), (late) =>
+        Effect.forEach(late, lookAfter, { concurrency: handing, discard: true })
+      )
 
-      const process = (work: TakenWork) =>
-        execute(work).pipe(
-          Effect.catchDefect((defect) => broken(work, defect)),
-          Effect.flatMap((outcome) => conclude(work, outcome)),
-          Effect.annotateLogs({ item: work.itemId })
-        )
+      let newestFirst = false
+      const handOutMore = Effect.gen(function* () {
+        const places = yield* registry.places
+        const room = places * perPlace - (yield* outbox.handedOut)
+        if (room <= 0) return 0
+        newestFirst = !newestFirst
+        const [first, second] = newestFirst ? (["newest", "oldest"] as const) : (["oldest", "newest"] as const)
+        const half = yield* outbox.take(first, Math.ceil(room / 2))
+        const rest = half.length < Math.ceil(room / 2) ? [] : yield* outbox.take(second, Math.floor(room / 2))
+        yield* handOut([...half, ...rest])
+        return half.length + rest.length
+      })
 
       const run = Effect.gen(function* () {
-        const slots = yield* Semaphore.make(config.concurrency)
-        const fibers = yield* FiberSet.make()
-        const released = yield* patiently(outbox.releaseTaken)
-        if (released > 0) yield* Effect.logInfo(`Ingest takes up ${released} objects that were being worked on`)
-        let turn = 0
+        // Of a dispatcher before this one nobody knows whether it came to hand out what it had taken.
+        yield* Effect.flatMap(outbox.overdue(Duration.zero), handOut)
+        yield* Effect.forkScoped(Effect.forever(Effect.delay(lookAfterAll, config.overdue)))
         while (true) {
-          yield* slots.take(1)
-          const work = yield* patiently(outbox.take(turn % 2 === 0 ? "newest" : "oldest"))
-          if (work === null) {
-            yield* slots.release(1)
-            // Work that becomes due by the clock, or comes from another process, rings no bell.
-            yield* signals.dispatcherWoken(config.poll)
-            continue
-          }
-          turn += 1
-          inFlight += 1
-          const done = Effect.suspend(() => {
-            inFlight -= 1
-            return slots.release(1)
-          })
-          yield* FiberSet.run(fibers, Effect.ensuring(process(work), done))
+          const handedOut = yield* handOutMore
+          // Work that becomes due by the clock rings no bell.
+          if (handedOut === 0) yield* bells.woken("dispatcher", config.poll)
         }
       }).pipe(Effect.scoped)
 
-      return Dispatcher.of({ run: Effect.orDie(run), inFlight: Effect.sync(() => inFlight) })
+      return Dispatcher.of({ run })
     })
   )
 }

@@ -81,6 +81,5 @@ export class Failures extends Context.Service<
     })
   )
 
-  /** The signals are shared with a daemon of the same process. */
   static readonly layer = Failures.layerNoDeps.pipe(Layer.provide([ItemIngest.layer, ObjectLedger.layer, Outbox.layer]))
 }

@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 export interface IngestOptions {
   /** Between the end of a scan and the start of the next one (`INGEST_INTERVAL`). */
   readonly interval: Duration.Duration
-  /** How many objects are worked on at once (`INGEST_CONCURRENCY`). */
+  /** How many objects this process works on at once (`INGEST_CONCURRENCY`). */
   readonly concurrency: number
   /** Globs of keys to leave out (`INGEST_IGNORE`), see `MediaKinds`. */
   readonly ignore: ReadonlyArray<string>
@@ -17,21 +17,28 @@ export interface IngestOptions {
   readonly settle: Duration.Duration
   /** Between the two looks. */
   readonly settleLook: Duration.Duration
-  /** How often an object is tried whose failure may pass: a store that does not answer. */
-  readonly maxAttempts: number
+  /** How often an object is tried whose store does not answer. */
+  readonly networkAttempts: number
+  /** How often one is tried that fails in a way that nobody foresaw. */
+  readonly unforeseenAttempts: number
   /** Before the second attempt; doubles with each further one, and is spread by a quarter either way. */
   readonly retryDelay: Duration.Duration
+  /** How long work rests when a disk is full, before it is tried whether it still is. */
+  readonly fullDiskRest: Duration.Duration
   /** Entries to ask the store for at once, 1 to 1,000. */
   readonly pageSize: number
-  /** How long a new scan or new work that another process wrote down may go unnoticed. */
+  /** How long a new scan or new work may go unnoticed when the bell that tells of it was not heard. */
   readonly poll: Duration.Duration
-  /**
-   * Waits while another ingest works on the database, and takes over when that ends. Otherwise there may be no other at
-   * all, not even one that stands by.
-   */
-  readonly standsBy: boolean
-  /** How long to wait for an ingest that was just killed to be gone (`TAKEOVER_TIMEOUT`). */
+  /** How long work that was handed out may be without a result before it is looked after. */
+  readonly overdue: Duration.Duration
+  /** Works beside others on the same database. Otherwise there may be no other at all. */
+  readonly shared: boolean
+  /** The host by which other processes reach this one (`RUNNER_HOST`). */
+  readonly runnerHost: string
+  /** How soon the work of a process that died is taken over, at the latest (`TAKEOVER_TIMEOUT`). */
   readonly takeover: Duration.Duration
+  /** How long a process that stops may finish the steps that it is at (`SHUTDOWN_TIMEOUT`). */
+  readonly drain: Duration.Duration
 }
 
 export class IngestConfig extends Context.Service<IngestConfig, IngestOptions>()("@joy/ingest/IngestConfig") {
@@ -43,12 +50,17 @@ export class IngestConfig extends Context.Service<IngestConfig, IngestOptions>()
       ignore: [],
       settle: Duration.seconds(2),
       settleLook: Duration.millis(400),
-      maxAttempts: 5,
+      networkAttempts: 12,
+      unforeseenAttempts: 5,
       retryDelay: Duration.seconds(1),
+      fullDiskRest: Duration.seconds(30),
       pageSize: 1000,
       poll: Duration.millis(500),
-      standsBy: false,
-      takeover: Duration.seconds(5),
+      overdue: Duration.seconds(10),
+      shared: false,
+      runnerHost: "localhost",
+      takeover: Duration.seconds(15),
+      drain: Duration.seconds(15),
       ...options
     })
 }

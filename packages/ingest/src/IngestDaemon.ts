@@ -1,20 +1,20 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as ClusterWorkflowEngine from "effect/cluster/ClusterWorkflowEngine"
-import * as RunnerHealth from "effect/cluster/RunnerHealth"
-import * as Runners from "effect/cluster/Runners"
-import * as RunnerStorage from "effect/cluster/RunnerStorage"
+import type * as MessageStorage from "effect/cluster/MessageStorage"
 import * as Sharding from "effect/cluster/Sharding"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
-import * as SqlMessageStorage from "effect/cluster/SqlMessageStorage"
+import * as Singleton from "effect/cluster/Singleton"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 
 import { Absences } from "./Absences.ts"
+import { Bells } from "./Bells.ts"
+import * as ClusterRunner from "./ClusterRunner.ts"
 import { Dispatcher } from "./Dispatcher.ts"
 import { IngestConfig } from "./IngestConfig.ts"
-import { IngestLock } from "./IngestLock.ts"
 import * as IngestObject from "./IngestObject.ts"
 import { IngestSteps } from "./IngestSteps.ts"
 import { Maintenance } from "./Maintenance.ts"
@@ -22,16 +22,21 @@ import { Moves } from "./Moves.ts"
 import { ObjectLedger } from "./ObjectLedger.ts"
 import { Outbox } from "./Outbox.ts"
 import { PageIngest } from "./PageIngest.ts"
+import { Presence } from "./Presence.ts"
+import { RunnerRegistry } from "./RunnerRegistry.ts"
 import { type RunningScan, ScanJournal } from "./ScanJournal.ts"
 import { Scanner } from "./Scanner.ts"
 import { Settling } from "./Settling.ts"
 import { Signals } from "./Signals.ts"
+import { Slots } from "./Slots.ts"
 import { Strays } from "./Strays.ts"
 
 /** Shortest time between two scans, whoever wants them: a file that is written to all the time is not to fill the day. */
 const breath = Duration.millis(300)
 /** After something that should not happen. */
 const setback = Duration.seconds(2)
+/** How often a runner says that it is there. */
+const heartbeat: Duration.Input = "1 second"
 /** How often a scan that breaks off is taken up again. */
 const mostSetbacks = 5
 
@@ -47,8 +52,8 @@ const undying = <E, R>(name: string, work: Effect.Effect<unknown, E, R>) =>
 /** Scans at the start, then whenever the interval has passed or somebody asks. */
 const scanning = Effect.gen(function* () {
   const scanner = yield* Scanner
-  const signals = yield* Signals
-  const lock = yield* IngestLock
+  const bells = yield* Bells
+  const presence = yield* Presence
   const config = yield* IngestConfig
   let nextAt = 0
   let setbacks = 0
@@ -63,14 +68,14 @@ const scanning = Effect.gen(function* () {
   })
 
   const once = Effect.gen(function* () {
-    yield* lock.held
+    yield* presence.held
     const now = yield* Clock.currentTimeMillis
     if (now >= nextAt) yield* scanner.start({ acceptMissing: false })
     const scan = yield* scanner.pending
     if (scan === null) {
       const rest = Duration.millis(Math.max(1, nextAt - now))
-      // A scan that another process asked for rings no bell here: it is looked for.
-      const woken = yield* signals.scannerWoken(Duration.min(rest, config.poll))
+      // A bell that tells of a scan may not be heard: it is looked for.
+      const woken = yield* bells.woken("scanner", Duration.min(rest, config.poll))
       // Woken without a scan to be done: ingest itself found that the store is not as it was.
       if (woken && (yield* scanner.pending) === null) nextAt = 0
       return
@@ -88,34 +93,53 @@ const scanning = Effect.gen(function* () {
   return yield* undying("The scanner", once)
 })
 
-const loops = Layer.effectDiscard(
+/** What one process does for all. When it ends, another one takes over. */
+const singletons = Layer.unwrap(
   Effect.gen(function* () {
-    const lock = yield* IngestLock
+    const presence = yield* Presence
     const dispatcher = yield* Dispatcher
     const maintenance = yield* Maintenance
     const whileHeld = (interval: Duration.Input, work: Effect.Effect<void>) =>
-      Effect.andThen(lock.held, work).pipe(Effect.andThen(Effect.sleep(interval)))
-    yield* Effect.forkScoped(scanning)
-    const dispatch = Effect.andThen(lock.held, Effect.raceFirst(dispatcher.run, lock.lost))
-    yield* Effect.forkScoped(undying("The dispatcher", dispatch))
-    yield* Effect.forkScoped(undying("Maintenance", whileHeld("1 hour", maintenance.hourly)))
-    yield* Effect.forkScoped(undying("Maintenance", whileHeld("1 minute", maintenance.frequent)))
+      Effect.andThen(presence.held, work).pipe(Effect.andThen(Effect.sleep(interval)))
+    const dispatch = Effect.andThen(presence.held, Effect.raceFirst(dispatcher.run, presence.lost))
+    return Layer.mergeAll(
+      Singleton.make("scanner", scanning),
+      Singleton.make("dispatcher", undying("The dispatcher", dispatch)),
+      Singleton.make("hourly maintenance", undying("Maintenance", whileHeld("1 hour", maintenance.hourly))),
+      Singleton.make("frequent maintenance", undying("Maintenance", whileHeld("1 minute", maintenance.frequent)))
+    )
   })
 )
 
-/**
- * `SingleRunner` without the environment, whose HOST and PORT are the API's. One process works on a database (see
- * `IngestLock`), so no runner talks to another, and all shards are this one's from the start.
- */
-const runner = Sharding.layer.pipe(
-  Layer.provideMerge(Runners.layerNoop),
-  Layer.provideMerge(SqlMessageStorage.layer),
-  Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
-  Layer.provide(ShardingConfig.layer({ simulateRemoteSerialization: false }))
-)
+/** Says every second that this runner is there, and looks whether others no longer are. */
+const presenting = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const { shared } = yield* IngestConfig
+    const registry = yield* RunnerRegistry
+    const slots = yield* Slots
+    const sharding = yield* Sharding.Sharding
+    const { runnerAddress } = yield* ShardingConfig.ShardingConfig
+    const address = shared ? Option.match(runnerAddress, { onNone: () => "", onSome: ClusterRunner.nameOf }) : "joy up"
 
-/** Waits for the lock before it looks at messages: those of a daemon that still lives are not ours. */
-const engine = ClusterWorkflowEngine.layer.pipe(Layer.provide(Layer.unwrap(Effect.as(IngestLock, runner))))
+    const report = Effect.suspend(() => {
+      const shards = ClusterRunner.allShards.filter(sharding.hasShardId).length
+      return registry.report({
+        address,
+        state: slots.isResting() ? "resting" : "working",
+        inHand: slots.inHand().size,
+        shards
+      })
+    })
+    const strikeOff = Effect.flatMap(registry.strikeOffDead, (dead) =>
+      dead.length === 0 ? Effect.void : Effect.logInfo(`Runners are gone: ${dead.join(", ")}`)
+    )
+    yield* report
+    yield* Effect.addFinalizer(() => Effect.ignoreCause(registry.leave))
+    const once = Effect.andThen(report, strikeOff)
+    yield* Effect.forkScoped(undying("The runner's report", Effect.andThen(once, Effect.sleep(heartbeat))))
+    yield* Effect.logInfo(shared ? `Ingest works as runner ${address}` : "Ingest works")
+  })
+)
 
 const scanner = Scanner.layer.pipe(
   Layer.provide(PageIngest.layer),
@@ -124,15 +148,24 @@ const scanner = Scanner.layer.pipe(
 )
 
 /** The services of the daemon on whichever workflow engine there is. */
-export const layerNoDeps = loops.pipe(
+export const layerNoDeps = Layer.merge(singletons, presenting).pipe(
   Layer.provide(Dispatcher.layer),
   Layer.provide(IngestObject.layer),
   Layer.provide([scanner, IngestSteps.layer, Maintenance.layer]),
-  Layer.provide([ObjectLedger.layer, Outbox.layer])
+  Layer.provide([ObjectLedger.layer, Outbox.layer, RunnerRegistry.layer, Signals.layer, Bells.layer, Slots.layer])
 )
 
 /**
- * Keeps the catalogue true to the store: scans, works on what it finds, and tidies up. Fails with `IngestAlreadyRunning`
- * when another process does that for this database.
+ * Keeps the catalogue true to the store: scans, works on what it finds, and tidies up, with the runner that is given (see
+ * `ClusterRunner`). Fails with `IngestAlreadyRunning` when other processes do that for this database and it may not work
+ * beside them.
  */
-export const layer = layerNoDeps.pipe(Layer.provide(engine), Layer.provide([IngestLock.layer, Signals.layer]))
+export const layer = <E, R>(
+  runner: Layer.Layer<Sharding.Sharding | MessageStorage.MessageStorage | ShardingConfig.ShardingConfig, E, R>
+) =>
+  layerNoDeps.pipe(
+    Layer.provide(ClusterWorkflowEngine.layer),
+    // Not before the right to work is there: messages of a daemon that still lives are not ours.
+    Layer.provide(Layer.unwrap(Effect.as(Presence, runner))),
+    Layer.provide(Presence.layer)
+  )

@@ -185,13 +185,18 @@ export class PageIngest extends Context.Service<
             scanId,
             page.unusable.flatMap(({ key }) => (key.endsWith("/") ? [key] : []))
           )
-          yield* journal.progress(scanId, range.to ?? page.objects.findLast(isNamable)?.key ?? range.from, {
-            listed: media.length + unusable.length,
-            new: fresh.length,
-            changed: changed.length,
-            moved: moved.length,
-            failed: unusable.length
-          })
+          const to = range.to ?? page.objects.findLast(isNamable)?.key ?? range.from
+          yield* journal.progress(
+            scanId,
+            { from: range.from, to },
+            {
+              listed: media.length + unusable.length,
+              new: fresh.length,
+              changed: changed.length,
+              moved: moved.length,
+              failed: unusable.length
+            }
+          )
         }).pipe(sql.withTransaction, Effect.catchIf(isSqlError, Effect.die))
         return unsettled
       })

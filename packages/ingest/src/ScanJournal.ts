@@ -45,8 +45,15 @@ export class ScanJournal extends Context.Service<
     readonly running: Effect.Effect<RunningScan | null>
     /** To be called before the first page: counts what is known, and the scan's time starts now. */
     readonly opened: (id: ScanId) => Effect.Effect<RunningScan>
-    /** Belongs in the transaction that dealt with the page. */
-    readonly progress: (id: ScanId, checkpoint: string, counts: ScanCounts) => Effect.Effect<void>
+    /**
+     * Belongs in the transaction that dealt with the page. Dies where another process went on with the scan meanwhile,
+     * which undoes the page.
+     */
+    readonly progress: (
+      id: ScanId,
+      page: { readonly from: string; readonly to: string },
+      counts: ScanCounts
+    ) => Effect.Effect<void>
     /** Ends a scan. Says whether somebody asked for another one meanwhile. */
     readonly end: (
       id: ScanId,
@@ -97,14 +104,15 @@ export class ScanJournal extends Context.Service<
 
       const progress = Effect.fn("ScanJournal.progress")(function* (
         id: ScanId,
-        checkpoint: string,
+        page: { readonly from: string; readonly to: string },
         counts: ScanCounts
       ) {
-        yield* Effect.orDie(sql`
-          UPDATE scans SET checkpoint = ${checkpoint}, listed = listed + ${counts.listed}::integer,
+        const [scan] = yield* rows(Schema.Struct({ id: ScanId }))(sql`
+          UPDATE scans SET checkpoint = ${page.to}, listed = listed + ${counts.listed}::integer,
             new = new + ${counts.new}::integer, changed = changed + ${counts.changed}::integer,
             moved = moved + ${counts.moved}::integer, failed = failed + ${counts.failed}::integer, updated_at = now()
-          WHERE id = ${id}`)
+          WHERE id = ${id} AND status = 'running' AND checkpoint = ${page.from} RETURNING id`)
+        if (scan === undefined) return yield* Effect.die(new Error("Another process goes on with the scan"))
       })
 
       const end = Effect.fn("ScanJournal.end")(
@@ -119,7 +127,7 @@ export class ScanJournal extends Context.Service<
           const [ended] = yield* rows(Schema.Struct({ rescan: Schema.Boolean, telling: Schema.Boolean }))(sql`
             UPDATE scans SET status = ${outcome.status}, missing = missing + ${outcome.missing}::integer,
               message = ${outcome.message}::text, updated_at = now(), finished_at = now()
-            WHERE id = ${id}
+            WHERE id = ${id} AND status = 'running'
             RETURNING rescan, requested OR new + changed + moved + missing > 0 AS telling`)
           if (ended?.telling === true) yield* events.append({ name: "scan.finished", scanId: id })
           yield* Effect.orDie(sql`DELETE FROM scan_absences WHERE scan_id = ${id}`)

@@ -47,6 +47,5 @@ export class Scans extends Context.Service<
     })
   )
 
-  /** The signals are shared with a daemon of the same process. */
   static readonly layer = Scans.layerNoDeps.pipe(Layer.provide([ScanJournal.layer, Signals.layer]))
 }

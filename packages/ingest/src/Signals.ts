@@ -1,12 +1,15 @@
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
+import * as SqlClient from "effect/sql/SqlClient"
+
+/** Where processes ring for each other (NOTIFY). A message is the name of the bell. */
+export const channel = "joy_ingest"
+export type BellName = "scanner" | "dispatcher"
 
 /**
- * Bells between the parts of ingest within one process. What they tell of stands in the database: a bell that nobody
- * hears, because the daemon is another process, costs no more than the daemon's next look.
+ * Rings the bells of whichever process works (see `Bells`), when the transaction around it commits. What they tell of
+ * stands in the database: a bell that nobody hears costs no more than the next look.
  */
 export class Signals extends Context.Service<
   Signals,
@@ -15,34 +18,15 @@ export class Signals extends Context.Service<
     readonly wakeScanner: Effect.Effect<void>
     /** There is new work in the outbox, or room for it. */
     readonly wakeDispatcher: Effect.Effect<void>
-    /** Waits to be woken, at most so long. Says whether it was. */
-    readonly scannerWoken: (atMost: Duration.Duration) => Effect.Effect<boolean>
-    readonly dispatcherWoken: (atMost: Duration.Duration) => Effect.Effect<boolean>
   }
 >()("@joy/ingest/Signals") {
-  static readonly layer = Layer.effect(
+  static readonly layer: Layer.Layer<Signals, never, SqlClient.SqlClient> = Layer.effect(
     Signals,
     Effect.gen(function* () {
-      // One that is not heard yet is enough: bells don't count.
-      const bell = Effect.gen(function* () {
-        const queue = yield* Queue.sliding<void>(1)
-        return {
-          wake: Effect.asVoid(Queue.offer(queue, undefined)),
-          woken: (atMost: Duration.Duration) =>
-            Queue.take(queue).pipe(
-              Effect.as(true),
-              Effect.timeoutOrElse({ duration: atMost, orElse: () => Effect.succeed(false) })
-            )
-        }
-      })
-      const scanner = yield* bell
-      const dispatcher = yield* bell
-      return Signals.of({
-        wakeScanner: scanner.wake,
-        wakeDispatcher: dispatcher.wake,
-        scannerWoken: scanner.woken,
-        dispatcherWoken: dispatcher.woken
-      })
+      const sql = yield* SqlClient.SqlClient
+      // Notifications of one transaction with the same payload are folded into one.
+      const ring = (bell: BellName) => Effect.orDie(Effect.asVoid(sql`SELECT pg_notify(${channel}, ${bell})`))
+      return Signals.of({ wakeScanner: ring("scanner"), wakeDispatcher: ring("dispatcher") })
     })
   )
 }

@@ -8,6 +8,7 @@ import { FfmpegMissing, UnreadableMedia } from "@joy/media/MediaError"
 import { DerivedStore } from "@joy/storage/ObjectStore"
 import { ObjectChanged, ObjectNotFound, StoreUnavailable } from "@joy/storage/StoreError"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -17,6 +18,7 @@ import { Dispatcher } from "../src/Dispatcher.ts"
 import { Failures } from "../src/Failures.ts"
 import { Outbox } from "../src/Outbox.ts"
 import { Scans } from "../src/Scans.ts"
+import { Slots } from "../src/Slots.ts"
 import { aVideo, items, Library, scan, statuses, Tools, until, work, working, workOff } from "./World.ts"
 
 const principal = (...permissions: ReadonlyArray<Permission>) =>
@@ -131,7 +133,7 @@ describe("The dispatcher", () => {
       const [first = 0, second = 0, third = 0] = at
       assert.isAbove(second - first, 30)
       assert.isAbove(third - second, 70)
-    }).pipe(Effect.provide(working()))
+    }).pipe(Effect.provide(working({ networkAttempts: 5 })))
   )
 
   it.live("records what nobody foresaw as a failure", () =>
@@ -145,7 +147,7 @@ describe("The dispatcher", () => {
       const [item] = yield* items
       assert.deepInclude(item, { status: "failed", failureStep: "probe", failureAttempts: 2 })
       assert.match(item?.failureMessage ?? "", /unforeseen/)
-    }).pipe(Effect.provide(working({ maxAttempts: 2 })))
+    }).pipe(Effect.provide(working({ unforeseenAttempts: 2 })))
   )
 
   it.live("ends a run quietly when the object was replaced or is gone", () =>
@@ -323,14 +325,79 @@ describe("The dispatcher", () => {
     }).pipe(Effect.provide(working({ concurrency: 3 })))
   )
 
+  it.live("rests while a disk is full, without counting the tries, and goes on when there is room", () =>
+    Effect.gen(function* () {
+      const library = yield* Library
+      const tools = yield* Tools
+      const slots = yield* Slots
+      const full = new StoreUnavailable({ operation: "write", reason: "full", retryable: false, isFull: true })
+      const make = tools.make
+      let tries = 0
+      tools.make = (store, object, probe) => (++tries < 8 ? Effect.fail(full) : make(store, object, probe))
+      library.put("a.mp4")
+      yield* scan()
+      const dispatcher = yield* Dispatcher
+      const fiber = yield* Effect.forkChild(dispatcher.run)
+      yield* until(
+        Effect.sync(() => slots.isResting()),
+        (isResting) => isResting
+      )
+      const sql = yield* SqlClient.SqlClient
+      const waiting = sql<{ attempts: number; starts: number }>`SELECT attempts, starts FROM ingest_outbox`
+      assert.deepInclude((yield* waiting)[0], { attempts: 0 })
+      yield* until(work, (left) => left.length === 0)
+      yield* Fiber.interrupt(fiber)
+      assert.strictEqual(tries, 8)
+      assert.deepStrictEqual(yield* statuses, { "a.mp4": "ready" })
+    }).pipe(Effect.provide(working({ fullDiskRest: Duration.millis(60), unforeseenAttempts: 2 })))
+  )
+
+  it.live("hands out again what was handed out and got lost on the way", () =>
+    Effect.gen(function* () {
+      const library = yield* Library
+      const outbox = yield* Outbox
+      library.put("first.mp4")
+      yield* scan()
+      const dispatcher = yield* Dispatcher
+      const fiber = yield* Effect.forkChild(dispatcher.run)
+      yield* until(work, (left) => left.length === 0)
+      // As if the dispatcher had died between taking and handing out, and another one ran already.
+      library.put("lost.mp4", "lost")
+      const sql = yield* SqlClient.SqlClient
+      yield* sql.withTransaction(Effect.andThen(scan(), outbox.take("oldest", 1)))
+      yield* until(work, (left) => left.length === 0)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(yield* statuses, { "first.mp4": "ready", "lost.mp4": "ready" })
+    }).pipe(Effect.provide(working({ overdue: Duration.millis(200) })))
+  )
+
+  it.live("gives another run to work that ended without a result", () =>
+    Effect.gen(function* () {
+      const library = yield* Library
+      const sql = yield* SqlClient.SqlClient
+      library.put("a.mp4")
+      yield* scan()
+      // Its execution is over and done with, and yet the work is there.
+      yield* sql`CREATE TABLE kept AS SELECT * FROM ingest_outbox`
+      yield* workOff
+      yield* sql`
+        INSERT INTO ingest_outbox (item_id, s3_key, etag, size_bytes, run, submitted_at)
+        SELECT item_id, s3_key, etag, size_bytes, run, now() FROM kept`
+      yield* workOff
+      assert.deepStrictEqual(yield* statuses, { "a.mp4": "ready" })
+      const [object] = yield* sql<{ run: number }>`SELECT run FROM processed_s3_objects`
+      assert.strictEqual(object?.run, 2)
+    }).pipe(Effect.provide(working({ overdue: Duration.millis(200) })))
+  )
+
   it.live("takes up what a process before it had taken or had not", () =>
     Effect.gen(function* () {
       const library = yield* Library
       const outbox = yield* Outbox
       for (const key of ["a.mp4", "b.mp4", "c.mp4"]) library.put(key, key)
       yield* scan()
-      assert.isNotNull(yield* outbox.take("oldest"))
-      assert.isNotNull(yield* outbox.take("newest"))
+      assert.lengthOf(yield* outbox.take("oldest", 1), 1)
+      assert.lengthOf(yield* outbox.take("newest", 1), 1)
       yield* workOff
       assert.deepStrictEqual(yield* statuses, { "a.mp4": "ready", "b.mp4": "ready", "c.mp4": "ready" })
     }).pipe(Effect.provide(working()))

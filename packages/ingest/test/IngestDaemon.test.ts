@@ -191,9 +191,7 @@ describeWith(["ffmpeg"], "The ingest daemon", () => {
       copyInto(root, "a.jpg", yield* TestMedia.image())
       const first = yield* daemonProcess(yield* options())
       yield* until(statuses, (found) => found["a.jpg"] === "ready", "60 seconds")
-      const second = yield* Effect.flip(
-        Effect.scoped(Layer.build(RealDaemon.layer(yield* options({ takeoverMillis: 500 }))))
-      )
+      const second = yield* Effect.flip(Effect.scoped(Layer.build(RealDaemon.layer(yield* options()))))
       assert.strictEqual(second._tag, "IngestAlreadyRunning")
       assert.include(second.message, "Another joy up or joy ingest works on this database")
 
@@ -205,28 +203,29 @@ describeWith(["ffmpeg"], "The ingest daemon", () => {
     }).pipe(Effect.scoped, Effect.provide(world))
   )
 
-  it.live("stands by while another one works, and takes over when that is killed", () =>
+  it.live("shares the work with another process, which goes on alone when the first is killed", () =>
     Effect.gen(function* () {
       const { root } = yield* Library
       const sql = yield* SqlClient.SqlClient
-      copyInto(root, "a.jpg", yield* TestMedia.image())
-      const first = yield* daemonProcess(yield* options({ standsBy: true }))
-      yield* until(statuses, (found) => found["a.jpg"] === "ready", "60 seconds")
-      const second = yield* daemonProcess(yield* options({ standsBy: true }))
-      const present = Effect.map(
-        sql`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND database =
-          (SELECT oid FROM pg_database WHERE datname = current_database())`,
-        (locks) => locks.length
-      )
-      yield* until(present, (count) => count === 2, "60 seconds")
-      const alone = yield* Effect.flip(
-        Effect.scoped(Layer.build(RealDaemon.layer(yield* options({ takeoverMillis: 500 }))))
-      )
-      assert.strictEqual(alone._tag, "IngestAlreadyRunning", "one that stands by is there too")
+      const image = readFileSync(yield* TestMedia.image())
+      const put = (name: string) => writeFileSync(join(root, name), Buffer.concat([image, Buffer.from(name)]))
+      const runners = sql<{ address: string; shards: number; inHand: number }>`
+        SELECT address, shards, in_hand FROM ingest_runners ORDER BY id`
+      const ready = Effect.map(statuses, (found) => Object.values(found).filter((status) => status === "ready").length)
+      const first = yield* daemonProcess(yield* options({ shared: true }))
+      const second = yield* daemonProcess(yield* options({ shared: true }))
+      yield* until(runners, (found) => found.length === 2 && found.every(({ shards }) => shards > 50), "60 seconds")
+      const alone = yield* Effect.flip(Effect.scoped(Layer.build(RealDaemon.layer(yield* options()))))
+      assert.strictEqual(alone._tag, "IngestAlreadyRunning", "one that works alone suffers no other")
 
+      for (let i = 0; i < 40; i++) put(`${i}.jpg`)
+      yield* until(runners, (found) => found.length === 2 && found.every(({ inHand }) => inHand > 0), "60 seconds")
+      yield* until(ready, (found) => found > 5, "60 seconds")
       yield* first.kill
-      copyInto(root, "b.jpg", yield* TestMedia.image())
-      yield* until(statuses, (found) => found["b.jpg"] === "ready", "60 seconds")
+      yield* until(ready, (found) => found === 40, "60 seconds")
+      assert.lengthOf(yield* runners, 1)
+      put("later.jpg")
+      yield* until(ready, (found) => found === 41, "60 seconds")
       yield* second.kill
     }).pipe(Effect.scoped, Effect.provide(world))
   )

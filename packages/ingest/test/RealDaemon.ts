@@ -1,5 +1,7 @@
+import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import { ItemIngest } from "@joy/catalog/ItemIngest"
 import * as Demuxer from "@joy/media/Demuxer"
 import * as Ffmpeg from "@joy/media/Ffmpeg"
@@ -10,7 +12,9 @@ import * as FolderStore from "@joy/storage/FolderStore"
 import * as Duration from "effect/Duration"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as RpcSerialization from "effect/rpc/RpcSerialization"
 
+import * as ClusterRunner from "../src/ClusterRunner.ts"
 import { IngestConfig } from "../src/IngestConfig.ts"
 import * as IngestDaemon from "../src/IngestDaemon.ts"
 import * as TestEvents from "./TestEvents.ts"
@@ -24,8 +28,7 @@ export interface DaemonOptions {
   readonly derivedRoot: string
   readonly intervalMillis: number
   readonly concurrency?: number
-  readonly takeoverMillis?: number
-  readonly standsBy?: boolean
+  readonly shared?: boolean
 }
 
 const media = Layer.mergeAll(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(
@@ -33,9 +36,19 @@ const media = Layer.mergeAll(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(
   Layer.provide(NodeServices.layer)
 )
 
+const sockets = Layer.merge(
+  NodeSocketServer.layer({ host: "127.0.0.1", port: 0 }),
+  NodeClusterSocket.layerClientProtocol
+).pipe(Layer.provideMerge(RpcSerialization.layerSchemaBinary()))
+
+const runners = {
+  alone: ClusterRunner.alone,
+  clustered: Layer.orDie(Layer.provide(ClusterRunner.clustered, sockets))
+}
+
 /** The daemon as it is in production: the cluster's engine, ffmpeg, folders. */
 export const layer = (options: DaemonOptions) =>
-  Layer.fresh(IngestDaemon.layer).pipe(
+  Layer.fresh(IngestDaemon.layer(options.shared === true ? runners.clustered : runners.alone)).pipe(
     Layer.provide(Layer.fresh(ItemIngest.layer)),
     Layer.provide([
       media,
@@ -46,8 +59,9 @@ export const layer = (options: DaemonOptions) =>
       IngestConfig.layer({
         interval: Duration.millis(options.intervalMillis),
         concurrency: options.concurrency ?? 2,
-        standsBy: options.standsBy ?? false,
-        takeover: Duration.millis(options.takeoverMillis ?? 5000)
+        shared: options.shared ?? false,
+        runnerHost: "127.0.0.1",
+        drain: Duration.seconds(2)
       })
     ]),
     Layer.provide(

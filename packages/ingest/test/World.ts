@@ -18,6 +18,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as WorkflowEngine from "effect/workflow/WorkflowEngine"
 
 import { Absences } from "../src/Absences.ts"
+import { Bells } from "../src/Bells.ts"
 import { Dispatcher } from "../src/Dispatcher.ts"
 import { IngestConfig, type IngestOptions } from "../src/IngestConfig.ts"
 import * as IngestObject from "../src/IngestObject.ts"
@@ -26,10 +27,13 @@ import { Moves } from "../src/Moves.ts"
 import { ObjectLedger } from "../src/ObjectLedger.ts"
 import { Outbox } from "../src/Outbox.ts"
 import { PageIngest } from "../src/PageIngest.ts"
+import { Presence } from "../src/Presence.ts"
+import { RunnerRegistry } from "../src/RunnerRegistry.ts"
 import { ScanJournal } from "../src/ScanJournal.ts"
 import { Scanner } from "../src/Scanner.ts"
 import { Settling } from "../src/Settling.ts"
 import { Signals } from "../src/Signals.ts"
+import { Slots } from "../src/Slots.ts"
 import { Strays } from "../src/Strays.ts"
 import * as TestEvents from "./TestEvents.ts"
 
@@ -186,12 +190,23 @@ const tools = Layer.mergeAll(
   )
 ).pipe(Layer.provideMerge(Tools.layer))
 
+/** A runner that is there, alone. */
+const runner = Layer.effectDiscard(
+  Effect.flatMap(RunnerRegistry, (registry) =>
+    registry.report({ address: "test", state: "working", inHand: 0, shards: 300 })
+  )
+).pipe(
+  Layer.provideMerge(RunnerRegistry.layer),
+  Layer.provide(Layer.succeed(Presence, { runnerId: 1, held: Effect.void, lost: Effect.never })),
+  Layer.provideMerge(Layer.merge(Bells.layer, Slots.layer))
+)
+
 /** A scanner, and a dispatcher that works in memory with tools that answer as told. */
 export const working = (options: Partial<IngestOptions> = {}) =>
   Dispatcher.layer.pipe(
     Layer.provideMerge(IngestObject.layer),
     Layer.provideMerge(IngestSteps.layer),
-    Layer.provideMerge(WorkflowEngine.layerMemory),
+    Layer.provideMerge(Layer.merge(WorkflowEngine.layerMemory, runner)),
     Layer.provideMerge(Layer.merge(scanning(options), tools))
   )
 

@@ -1,4 +1,5 @@
 import { ObjectKey } from "@joy/domain/StoredObject"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 /** No object has this key (S3: 404 NoSuchKey). */
@@ -25,7 +26,9 @@ export class RangeNotSatisfiable extends Schema.TaggedError<RangeNotSatisfiable>
 export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
   operation: Schema.String,
   reason: Schema.String,
-  retryable: Schema.Boolean
+  retryable: Schema.Boolean,
+  /** There is no room: no call that writes succeeds until somebody makes some. */
+  isFull: Schema.Boolean.pipe(Schema.withConstructorDefault(Effect.succeed(false)))
 }) {
   override get message() {
     return `The store failed to ${this.operation}: ${this.reason}`

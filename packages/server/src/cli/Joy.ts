@@ -14,7 +14,7 @@ const serve = Command.make("serve", {}, () => lazily(() => import("./Serve.ts").
 )
 
 const ingest = Command.make("ingest", {}, () => lazily(() => import("./Ingest.ts").then(({ ingest }) => ingest))).pipe(
-  Command.withDescription("Run ingest alone; a second one stands by and takes over")
+  Command.withDescription("Run ingest alone; start as many as you like")
 )
 
 const migrate = Command.make("migrate", {}, () =>

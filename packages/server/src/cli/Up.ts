@@ -94,7 +94,7 @@ const samplesReady = Layer.effectDiscard(FirstStart.samples).pipe(Layer.provide(
 
 const app = (lost: Deferred.Deferred<never, DatabaseLayer.DatabaseLost>) =>
   Layer.effectDiscard(announce).pipe(
-    Layer.provide(IngestLayer.layer({ standsBy: false })),
+    Layer.provide(IngestLayer.layer({ drain: patience })),
     Layer.provide(ApiLayer.layer({ shutdownTimeout: patience })),
     Layer.provide(administratorReady),
     Layer.provide(samplesReady),

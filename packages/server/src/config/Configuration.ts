@@ -45,6 +45,9 @@ export interface Settings {
   readonly ingestInterval: number
   readonly ingestConcurrency: number
   readonly ingestIgnore: ReadonlyArray<string>
+  readonly runnerHost: string
+  /** 0: any that is free. */
+  readonly runnerPort: number
   readonly shutdownTimeout: number
   readonly takeoverTimeout: number
   readonly ffmpegPath: string | undefined
@@ -122,6 +125,8 @@ const read = Effect.gen(function* () {
     ingestInterval: yield* get(Variable.duration("INGEST_INTERVAL", bucketName === null ? 60_000 : 300_000)),
     ingestConcurrency: yield* get(Variable.integer(1, 64)("INGEST_CONCURRENCY", availableParallelism())),
     ingestIgnore: yield* get(Variable.list("INGEST_IGNORE", [])),
+    runnerHost: yield* get(Variable.text("RUNNER_HOST", "localhost")),
+    runnerPort: yield* get(Variable.port("RUNNER_PORT", 0)),
     takeoverTimeout: yield* get(Variable.duration("TAKEOVER_TIMEOUT", 15_000)),
     shutdownTimeout: yield* get(Variable.duration("SHUTDOWN_TIMEOUT", 15_000)),
     ffmpegPath: (yield* get(Variable.text("FFMPEG_PATH", null))) ?? undefined,
@@ -136,6 +141,8 @@ const read = Effect.gen(function* () {
     if (value < minimum) problems.push({ name, found: `${value}ms`, expected: `${minimum}ms or more` })
   }
   atLeast("INGEST_INTERVAL", settings.ingestInterval, 100)
+  // Sooner, a runner that breathes in would be taken for dead.
+  atLeast("TAKEOVER_TIMEOUT", settings.takeoverTimeout, 6000)
   // A life of nothing would end before it is given out, and some stores read it as one without end.
   atLeast("ACCESS_TOKEN_TTL", settings.accessTokenTtl, 1000)
   atLeast("SESSION_IDLE_TTL", settings.sessionIdleTtl, 1000)

@@ -1,6 +1,7 @@
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { ItemIngest } from "@joy/catalog/ItemIngest"
-import { IngestConfig } from "@joy/ingest/IngestConfig"
+import * as ClusterRunner from "@joy/ingest/ClusterRunner"
+import { IngestConfig, type IngestOptions } from "@joy/ingest/IngestConfig"
 import * as IngestDaemon from "@joy/ingest/IngestDaemon"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,27 +12,32 @@ import * as EventLog from "../EventLog.ts"
 import * as MediaLayer from "./MediaLayer.ts"
 import * as StoreLayer from "./StoreLayer.ts"
 
-const config = (standsBy: boolean) =>
+/** What the environment says of ingest. */
+export const config = (options: Partial<IngestOptions>) =>
   Layer.unwrap(
-    Effect.map(Configuration, ({ ingestConcurrency, ingestIgnore, ingestInterval, source, takeoverTimeout }) =>
+    Effect.map(Configuration, (settings) =>
       IngestConfig.layer({
-        interval: Duration.millis(ingestInterval),
-        concurrency: ingestConcurrency,
-        ignore: ingestIgnore,
+        interval: Duration.millis(settings.ingestInterval),
+        concurrency: settings.ingestConcurrency,
+        ignore: settings.ingestIgnore,
         // What S3 lists is whole already.
-        ...(source._tag === "Bucket" ? { settle: Duration.zero } : {}),
-        standsBy,
-        takeover: Duration.millis(takeoverTimeout)
+        ...(settings.source._tag === "Bucket" ? { settle: Duration.zero } : {}),
+        runnerHost: settings.runnerHost,
+        takeover: Duration.millis(settings.takeoverTimeout),
+        drain: Duration.millis(settings.shutdownTimeout),
+        ...options
       })
     )
   )
 
-/**
- * The daemon that keeps the catalogue true to the store. Needs the database. One that stands by waits, while the layer is
- * built, until the one that works has ended.
- */
-export const layer = (options: { readonly standsBy: boolean }) =>
-  IngestDaemon.layer.pipe(
-    Layer.provide([MediaLayer.layer, StoreLayer.source, StoreLayer.derived, ItemIngest.layer]),
-    Layer.provide([config(options.standsBy), EventLog.layer, NodeCrypto.layer])
+/** What the daemon works with. */
+export const tools = Layer.mergeAll(MediaLayer.layer, StoreLayer.source, StoreLayer.derived, ItemIngest.layer).pipe(
+  Layer.provideMerge(Layer.merge(EventLog.layer, NodeCrypto.layer))
+)
+
+/** The daemon that keeps the catalogue true to the store, by itself. `drain` is how long a stop may take. Needs the database. */
+export const layer = (options: { readonly drain: Duration.Duration }) =>
+  IngestDaemon.layer(ClusterRunner.alone).pipe(
+    Layer.provide(tools),
+    Layer.provide(config({ shared: false, drain: options.drain }))
   )

@@ -29,6 +29,8 @@ export const isGeneral = (error: SyscallError) => general.has(error.code)
 
 const mayPass = (error: SyscallError) => isGeneral(error) || error.code === "EIO" || error.code === "EBUSY"
 
+const isFull = (error: SyscallError) => error.code === "ENOSPC" || error.code === "EDQUOT"
+
 const describe = (error: SyscallError, path: string): string => {
   switch (error.code) {
     case "ENOSPC":
@@ -64,7 +66,8 @@ export const unavailable =
     new StoreUnavailable({
       operation,
       reason: describe(error, toPrintable(path)),
-      retryable: mayPass(error)
+      retryable: mayPass(error),
+      isFull: isFull(error)
     })
 
 /** The root is no folder that can be used. A disk that isn't mounted comes back, a wrong setting doesn't. */

@@ -56,6 +56,11 @@ const refusedKeys = new Set([
 
 const wrongRegion = new Set(["PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"])
 
+/** What servers of one's own say; Amazon's has room for everybody. */
+const full = new Set(["XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "InsufficientStorage"])
+
+const isFull = (error: S3Error): boolean => error.status === 507 || full.has(error.name)
+
 const isRetryable = (error: S3Error): boolean =>
   networkFailures.has(error.name) ||
   busy.has(error.name) ||
@@ -92,7 +97,12 @@ const explain = (error: S3Error, options: Options): string => {
 export const unavailable =
   (operation: string, options: Options) =>
   (error: S3Error): StoreUnavailable =>
-    new StoreUnavailable({ operation, reason: explain(error, options), retryable: isRetryable(error) })
+    new StoreUnavailable({
+      operation,
+      reason: explain(error, options),
+      retryable: isRetryable(error),
+      isFull: isFull(error)
+    })
 
 export const isNotFound = (error: S3Error) =>
   error.name === "NoSuchKey" || error.name === "NotFound" || (error.status === 404 && error.name !== "NoSuchBucket")

@@ -1,0 +1,110 @@
+import * as Sharding from "effect/cluster/Sharding"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+
+import { IngestConfig } from "./IngestConfig.ts"
+
+/** How soon those that wait notice that their process stops. */
+const closingLook: Duration.Input = "100 millis"
+
+/** Room for work in this process: `INGEST_CONCURRENCY` objects at once. What else was handed to it waits here. */
+export class Slots extends Context.Service<
+  Slots,
+  {
+    /** Does the work of a workflow when there is room. */
+    readonly run: <A, E, R>(executionId: string, work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+    /** The executions that this process has in hand: at work, or waiting for room. */
+    readonly inHand: () => ReadonlySet<string>
+    /** How many are at work. */
+    readonly working: () => number
+    /** Begins nothing new for a while: a disk is full. */
+    readonly rest: (duration: Duration.Duration) => Effect.Effect<void>
+    readonly isResting: () => boolean
+  }
+>()("@joy/ingest/Slots") {
+  static readonly layer: Layer.Layer<Slots, never, IngestConfig> = Layer.effect(
+    Slots,
+    Effect.gen(function* () {
+      const { concurrency } = yield* IngestConfig
+      const sharding = yield* Effect.serviceOption(Sharding.Sharding)
+      const scope = yield* Effect.scope
+      const inHand = new Set<string>()
+      /** In the order of their coming. */
+      const waiting = new Set<() => void>()
+      let working = 0
+      let resting = 0
+      let closing = false
+
+      const letIn = () => {
+        for (const enter of waiting) {
+          if (!closing && (working >= concurrency || resting > 0)) return
+          waiting.delete(enter)
+          enter()
+        }
+      }
+
+      // The place is noted where it is given: an interruption between that and the work can't lose it.
+      const entered = (ticket: { holdsPlace: boolean }) =>
+        Effect.callback<void>((resume) => {
+          const enter = () => {
+            working += 1
+            ticket.holdsPlace = true
+            resume(Effect.void)
+          }
+          waiting.add(enter)
+          letIn()
+          return Effect.sync(() => waiting.delete(enter))
+        })
+      const left = (ticket: { readonly holdsPlace: boolean }) => {
+        if (ticket.holdsPlace) working -= 1
+        letIn()
+      }
+
+      // A workflow can't be interrupted. In a process that stops it gets through to its next step, which the cluster
+      // then leaves to another process.
+      if (Option.isSome(sharding)) {
+        yield* Effect.delay(sharding.value.isShutdown, closingLook).pipe(
+          Effect.repeat({ until: (isShutdown) => isShutdown }),
+          Effect.andThen(
+            Effect.sync(() => {
+              closing = true
+              letIn()
+            })
+          ),
+          Effect.forkScoped
+        )
+      }
+
+      return Slots.of({
+        run: (executionId, work) =>
+          Effect.suspend(() => {
+            const ticket = { holdsPlace: false }
+            inHand.add(executionId)
+            return Effect.andThen(entered(ticket), work).pipe(
+              Effect.ensuring(
+                Effect.sync(() => {
+                  inHand.delete(executionId)
+                  left(ticket)
+                })
+              )
+            )
+          }),
+        inHand: () => inHand,
+        working: () => working,
+        rest: (duration) =>
+          Effect.suspend(() => {
+            resting += 1
+            const over = Effect.sync(() => {
+              resting -= 1
+              letIn()
+            })
+            return Effect.asVoid(Effect.forkIn(Effect.andThen(Effect.sleep(duration), over), scope))
+          }),
+        isResting: () => resting > 0
+      })
+    })
+  )
+}
