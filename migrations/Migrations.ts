@@ -3,6 +3,7 @@ import catalogue from "./0002_catalogue.ts"
 import ingest from "./0003_ingest.ts"
 import audit from "./0004_audit.ts"
 import cluster from "./0006_cluster.ts"
+import listeners from "./0007_listeners.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -10,7 +11,8 @@ export const migrations = {
   "0002_catalogue": catalogue,
   "0003_ingest": ingest,
   "0004_audit": audit,
-  "0006_cluster": cluster
+  "0006_cluster": cluster,
+  "0007_listeners": listeners
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

@@ -80,7 +80,7 @@ const make = Effect.fnUntraced(function* (options: RedisSessionIndexOptions) {
       const living = entries.filter(({ livesMillis }) => livesMillis >= 1)
       return living.length === 0 ? Effect.void : guard(Effect.asVoid(put(living)), Effect.void)
     },
-    // A mark that gets lost does no harm: every process refuses the session by the announcement.
+    // A mark that gets lost does no harm: every process has heard of the end before it is answered.
     end: (ids) => (ids.length === 0 ? Effect.void : guard(Effect.asVoid(end(ids)), Effect.void)),
     settleMillis: options.settleMillis
   })

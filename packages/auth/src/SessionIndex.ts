@@ -55,8 +55,8 @@ export class SessionIndex extends Context.Service<
   })
 
   /**
-   * In this process. Where several processes share a database, the others hear of an end through Postgres, some
-   * milliseconds after it was answered; use Redis or `layerNone` where that matters.
+   * In this process. Where several processes share a database, each has a copy of its own and hears of ends through
+   * Postgres, before they are answered (see `Announcements.ts`).
    */
   static readonly layerMemory: Layer.Layer<SessionIndex> = Layer.sync(SessionIndex, () => {
     const capacity = 100_000

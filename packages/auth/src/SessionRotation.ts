@@ -6,7 +6,7 @@ import { Timestamp } from "@joy/domain/Timestamp"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlSchema from "effect/sql/SqlSchema"
@@ -18,6 +18,7 @@ import type { OpenSession } from "./OpenSession.ts"
 import * as RefreshSecret from "./RefreshSecret.ts"
 import { clean, type RequestFacts } from "./RequestFacts.ts"
 import { Revocations } from "./Revocations.ts"
+import * as SharedRuns from "./SharedRuns.ts"
 
 /** A session as a refresh finds it. Times are compared by the database's clock. */
 const Found = Schema.Struct({
@@ -56,6 +57,8 @@ export const make = Effect.gen(function* () {
   const { refreshGrace, sessionIdleTtl } = yield* AuthConfig
   const graceSeconds = Duration.toSeconds(refreshGrace)
   const idleSeconds = Duration.toSeconds(sessionIdleTtl)
+  // Who waits for the row waits here, and not with a connection that others need.
+  const share = yield* SharedRuns.make<string, OpenSession, InvalidRefreshToken | RefreshTokenReused>()
 
   const find = SqlSchema.findOneOption({
     Request: Schema.String,
@@ -99,8 +102,8 @@ export const make = Effect.gen(function* () {
     const rows = yield* sql`
       UPDATE sessions SET revoked_at = now(), revoked_reason = 'reuse', updated_at = now()
       WHERE id = ${sessionId} AND revoked_at IS NULL RETURNING id`
-    if (rows.length === 0) return
     yield* revocations.end([sessionId])
+    if (rows.length === 0) return
     yield* audit.append({
       action: "session.refresh-reused",
       subjectId: found.userId,
@@ -159,7 +162,8 @@ export const make = Effect.gen(function* () {
     /** See `Sessions.rotate`. */
     rotate: Effect.fn("Sessions.rotate")(function* (refreshToken: Redacted.Redacted, facts: RequestFacts) {
       const secret = RefreshSecret.parse(refreshToken)
-      return secret === undefined ? yield* ended : yield* exchange(secret, facts, 3)
+      if (secret === undefined) return yield* ended
+      return yield* share(Redacted.value(refreshToken), exchange(secret, facts, 3))
     }),
     /** The live session that a token was given out for, be it spent by now: enough to end the session. */
     sessionOf: Effect.fnUntraced(function* (refreshToken: Redacted.Redacted) {

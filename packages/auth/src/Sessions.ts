@@ -32,6 +32,7 @@ import * as RefreshSecret from "./RefreshSecret.ts"
 import { clean, type RequestFacts } from "./RequestFacts.ts"
 import { Revocations } from "./Revocations.ts"
 import * as SessionRotation from "./SessionRotation.ts"
+import * as SharedRuns from "./SharedRuns.ts"
 
 /** Why all sessions of a user end. */
 export type EndAllReason = "logout-all" | "password" | "disabled" | "admin"
@@ -160,9 +161,11 @@ export class Sessions extends Context.Service<
 
       const { rotate, sessionOf } = yield* SessionRotation.make
 
-      const end = Effect.fn("Sessions.end")(
+      const share = yield* SharedRuns.make<SessionId, void, never>()
+      const endOnce = Effect.fnUntraced(
         function* (sessionId: SessionId, facts: RequestFacts) {
           const rows = yield* endOne({ sessionId, reason: "logout", owner: null })
+          yield* revocations.end([sessionId])
           for (const { userId } of rows) {
             yield* audit.append({
               action: "session.ended",
@@ -177,6 +180,9 @@ export class Sessions extends Context.Service<
         sql.withTransaction,
         Effect.orDie
       )
+      const end = Effect.fn("Sessions.end")((sessionId: SessionId, facts: RequestFacts) =>
+        share(sessionId, endOnce(sessionId, facts))
+      )
 
       const endByToken = Effect.fn("Sessions.endByToken")(function* (
         refreshToken: Redacted.Redacted,
@@ -185,7 +191,7 @@ export class Sessions extends Context.Service<
         yield* end(yield* sessionOf(refreshToken), facts)
       })
 
-      const endRows = SqlSchema.findAll({
+      const endOne = SqlSchema.findAll({
         Request: Schema.Struct({
           sessionId: SessionId,
           reason: Schema.String,
@@ -198,12 +204,6 @@ export class Sessions extends Context.Service<
           WHERE id = ${sessionId} AND ${live} AND (${owner}::uuid IS NULL OR user_id = ${owner}::uuid)
           RETURNING id, user_id`
       })
-      const endOne = Effect.fnUntraced(function* (request: Parameters<typeof endRows>[0]) {
-        const rows = yield* endRows(request)
-        yield* revocations.end(rows.map(({ id }) => id))
-        return rows
-      })
-
       const endAllRows = SqlSchema.findAll({
         Request: Schema.Struct({ userId: UserId, reason: Schema.String, except: Schema.NullOr(SessionId) }),
         Result: Ended,
@@ -279,6 +279,7 @@ export class Sessions extends Context.Service<
           const rows = own.length > 0 || !any ? own : yield* endOne({ sessionId, reason: "admin", owner: null })
           const [row] = rows
           if (row === undefined) return yield* new SessionNotFound({})
+          yield* revocations.end([sessionId])
           yield* audit.append({
             action: "session.ended",
             actorId: principal.userId,

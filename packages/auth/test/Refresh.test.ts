@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto"
 
 import { assert, describe, layer } from "@effect/vitest"
 import type { SessionId } from "@joy/domain/Ids"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
 
@@ -11,7 +13,7 @@ import { Principals } from "../src/Principals.ts"
 import { none } from "../src/RequestFacts.ts"
 import { Sessions } from "../src/Sessions.ts"
 import { SessionUse } from "../src/SessionUse.ts"
-import { audited, layer as testLayer, newSession } from "./TestAuth.ts"
+import { audited, eventually, layer as testLayer, newSession } from "./TestAuth.ts"
 
 const rotate = (token: Redacted.Redacted) => Effect.flatMap(Sessions, (sessions) => sessions.rotate(token, none))
 const refusal = (token: Redacted.Redacted) => Effect.map(Effect.flip(rotate(token)), (error) => error._tag)
@@ -32,6 +34,9 @@ const useAccessToken = Effect.fnUntraced(function* (session: OpenSession) {
   yield* (yield* Principals).principalOf(session)
   yield* (yield* SessionUse).flush
 })
+
+const fiveHundred = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.forkChild(Effect.replicateEffect(Effect.result(effect), 500, { concurrency: "unbounded" }))
 
 describe("Sessions.rotate", () => {
   layer(testLayer())((it) => {
@@ -244,6 +249,43 @@ describe("Sessions.rotate", () => {
           }
           assert.strictEqual(yield* refusal(first.refreshToken), "InvalidRefreshToken")
         }
+      })
+    )
+
+    it.effect("keeps connections for others, however many wait for one session [R23]", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const sessions = yield* Sessions
+        const [busy, other] = [yield* newSession(), yield* newSession()]
+        const waiting = Effect.map(
+          sql<{ readonly count: number }>`
+            SELECT count(*)::int AS count FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          ([row]) => row?.count ?? 0
+        )
+        const [locked, release] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const locking = yield* Effect.forkChild(
+          sql`SELECT 1 FROM sessions WHERE id = ${busy.sessionId} FOR UPDATE`.pipe(
+            Effect.andThen(Deferred.succeed(locked, undefined)),
+            Effect.andThen(Deferred.await(release)),
+            sql.withTransaction
+          )
+        )
+        yield* Deferred.await(locked)
+        const refreshes = yield* fiveHundred(rotate(busy.refreshToken))
+        yield* eventually(Effect.map(waiting, (count) => count === 1))
+        const ends = yield* fiveHundred(sessions.end(busy.sessionId, none))
+        yield* eventually(Effect.map(waiting, (count) => count === 2))
+        assert.strictEqual((yield* rotate(other.refreshToken)).counter, 1)
+        assert.isAtMost(yield* waiting, 2)
+        yield* Deferred.succeed(release, undefined)
+        yield* Fiber.join(locking)
+        const answers = yield* Fiber.join(refreshes)
+        yield* Fiber.join(ends)
+        const given = answers.flatMap((answer) => (answer._tag === "Success" ? [text(answer.success)] : []))
+        assert.isAtMost(new Set(given).size, 1)
+        assert.isFalse(yield* isLive(busy.sessionId))
+        assert.isTrue(yield* isLive(other.sessionId))
       })
     )
 

@@ -1,0 +1,164 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
+import * as SqlClient from "effect/sql/SqlClient"
+
+import * as SharedRuns from "./SharedRuns.ts"
+
+/**
+ * How processes that answer from copies hear of what is over. Postgres delivers (NOTIFY) what was committed, to everybody
+ * who listens, in one order, that of the commits; but a connection may be dead without a sign of it. So:
+ *
+ * - A process trusts its copies only for `trustMillis` after the moment that it sent a heartbeat which it has heard itself:
+ *   at that moment it had missed nothing. The heartbeat first says in `session_listeners` how long that will be.
+ * - Who ended something asks, once it is committed, all who are written down there whether they have heard, and is done
+ *   when they have said so, or when `trustMillis` have passed: nobody trusts what they copied before by then. A process
+ *   that is not written down yet begins with a heartbeat that comes after the end.
+ *
+ * That the clocks of two machines differ does no harm; they must run at about one speed.
+ */
+
+/** Messages are a kind, a colon, and more. */
+const channel = "joy_sessions"
+const alive = "alive:"
+const question = "heard?:"
+/** Answers are for those who ask at the moment. */
+const answers = "joy_sessions_heard"
+
+const trustMillis = 5_000
+const heartbeatEvery = "2 seconds"
+/** What the database writes down is a little longer than what the process goes by. */
+const slackMillis = 500
+
+const millis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
+
+export interface Listening {
+  /** What was copied in an earlier epoch may have missed an announcement. */
+  readonly epoch: number
+  /** Milliseconds since the epoch of the clock. */
+  readonly sinceMillis: number
+}
+
+/** The sending side. */
+export const make = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const pg = yield* PgClient.PgClient
+  const share = yield* SharedRuns.make<string, void, never>()
+
+  /** Announces when the current transaction commits. */
+  const announce = (messages: ReadonlyArray<string>) =>
+    sql`SELECT pg_notify(${channel}, message) FROM unnest(${messages}::text[]) AS message`
+
+  const ask = Effect.gen(function* () {
+    const id = SecureRandom.uuidV7Unsafe()
+    const heard = yield* pg.listen(answers)
+    const rows = yield* sql<{ readonly id: string }>`
+      SELECT id FROM session_listeners WHERE trusts_until > clock_timestamp()`
+    const missing = new Set(rows.map((row) => `${id}:${row.id}`))
+    if (missing.size > 0) yield* announce([question + id])
+    while (missing.size > 0) missing.delete((yield* Queue.take(heard)).payload)
+  }).pipe(Effect.scoped)
+
+  /** Waits until nobody answers any more from copies that are older than the call. */
+  const heardByAll = share(
+    "all",
+    ask.pipe(
+      Effect.catchCause((cause) =>
+        Effect.andThen(Effect.logWarning("Nobody could be asked whether they heard of an end", cause), Effect.never)
+      ),
+      Effect.timeoutOrElse({ duration: trustMillis + slackMillis, orElse: () => Effect.void })
+    )
+  )
+
+  return { sql, pg, announce, heardByAll }
+})
+
+/** The listening side as well: `hear` gets each message but those of this module. Ends with the scope. */
+export const listen = Effect.fnUntraced(function* (
+  { pg, sql }: Effect.Success<typeof make>,
+  hear: (message: string) => Effect.Effect<void>
+) {
+  const clock = yield* Clock.Clock
+  const self = SecureRandom.uuidV7Unsafe()
+  let listening: Listening | null = null
+  let trustedUntil = Number.NEGATIVE_INFINITY
+  let epoch = 0
+
+  const heartbeat = Effect.gen(function* () {
+    const now = yield* millis
+    yield* sql`
+      WITH kept AS (
+        INSERT INTO session_listeners (id, trusts_until)
+        VALUES (${self}, clock_timestamp() + ${trustMillis + slackMillis}::float8 * interval '1 millisecond')
+        ON CONFLICT (id) DO UPDATE SET trusts_until = excluded.trusts_until
+        RETURNING id
+      )
+      SELECT pg_notify(${channel}, ${`${alive}${self}:${now}`}) FROM kept`
+    return now
+  })
+
+  /** Fails when a heartbeat that was sent is not heard before the next one is due: the connection is dead. */
+  const beat = Effect.gen(function* () {
+    const sentAt = yield* Effect.orElseSucceed(heartbeat, () => null)
+    yield* Effect.sleep(heartbeatEvery)
+    if (sentAt !== null && trustedUntil < sentAt + trustMillis) return yield* Effect.fail("Nothing is heard")
+  })
+
+  const take = Effect.fnUntraced(function* (message: string) {
+    if (message.startsWith(question)) {
+      const answer = `${message.slice(question.length)}:${self}`
+      yield* Effect.forkScoped(Effect.ignoreCause(sql`SELECT pg_notify(${answers}, ${answer})`))
+    } else if (message.startsWith(`${alive}${self}:`)) {
+      trustedUntil = Number(message.slice(alive.length + self.length + 1)) + trustMillis
+    } else yield* hear(message)
+  })
+
+  /** So that nobody waits for us. Where it fails they do, for as long as we might have trusted. */
+  const leave = sql`DELETE FROM session_listeners WHERE id = ${self}`.pipe(
+    Effect.interruptible,
+    Effect.timeout("1 second"),
+    Effect.ignoreCause
+  )
+
+  const attend = Effect.gen(function* () {
+    const queue = yield* pg.listen(channel)
+    trustedUntil = Number.NEGATIVE_INFINITY
+    listening = { epoch: ++epoch, sinceMillis: yield* Clock.currentTimeMillis }
+    const hearing = Effect.flatMap(Queue.take(queue), ({ payload }) => take(payload))
+    return yield* Effect.raceFirst(Effect.forever(hearing), Effect.forever(beat))
+  }).pipe(
+    Effect.scoped,
+    Effect.catchDefect(Effect.fail),
+    Effect.onExit((exit) =>
+      Effect.suspend(() => {
+        const was = listening
+        listening = null
+        if (was === null) return Effect.void
+        return Effect.andThen(
+          Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
+            ? Effect.logWarning(
+                "Announcements of ended sessions are not heard; asking the database for each",
+                exit.cause
+              )
+            : Effect.void,
+          leave
+        )
+      })
+    )
+  )
+
+  // Those that were killed.
+  yield* Effect.ignoreCause(sql`DELETE FROM session_listeners WHERE trusts_until < now() - interval '1 hour'`)
+  yield* Effect.forkScoped(Effect.retry(attend, Schedule.spaced("1 second")))
+
+  return {
+    /** What is heard, while it is certain that it is. */
+    listening: (): Listening | null =>
+      listening !== null && Number(clock.monotonicTimeNanosUnsafe()) / 1e6 < trustedUntil ? listening : null
+  }
+})
