@@ -1,5 +1,6 @@
 import { MediaItemId } from "@joy/domain/Ids"
 import { MediaType } from "@joy/domain/MediaItem"
+import { Chapter, MediaStream } from "@joy/domain/MediaStream"
 import type { ETag, ObjectKey } from "@joy/domain/StoredObject"
 import * as Schema from "effect/Schema"
 
@@ -43,7 +44,7 @@ export const ProbedItem = Schema.Struct({
   /** ISO 8601. */
   capturedAt: text,
   metadata: Schema.Unknown,
-  streams: Schema.Array(Schema.Unknown),
-  chapters: Schema.Array(Schema.Unknown)
+  streams: Schema.Array(MediaStream),
+  chapters: Schema.Array(Chapter)
 })
 export type ProbedItem = typeof ProbedItem.Type

@@ -1,5 +1,6 @@
 import type { MediaItemId, UserId } from "@joy/domain/Ids"
 import type { MediaItem, MediaItemDetail, MediaStatus, MediaType, Visibility } from "@joy/domain/MediaItem"
+import { type Chapter, type MediaStream, unknownStream } from "@joy/domain/MediaStream"
 import type { ETag, ObjectKey } from "@joy/domain/StoredObject"
 import type { Timestamp } from "@joy/domain/Timestamp"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -41,8 +42,9 @@ export interface MediaRow {
 }
 
 export interface MediaDetailRow extends MediaRow {
-  readonly streams: ReadonlyArray<unknown>
-  readonly chapters: ReadonlyArray<unknown>
+  /** Rows of older versions lack what was not looked for then. */
+  readonly streams: ReadonlyArray<Pick<MediaStream, "index" | "type"> & Partial<MediaStream>>
+  readonly chapters: ReadonlyArray<Chapter>
 }
 
 /** int8 would arrive as bigint, which JSON has no form for. */
@@ -97,7 +99,7 @@ export const toMediaItem = (
 
 export const toMediaItemDetail = (row: MediaDetailRow, item: MediaItem, mimeType: string): MediaItemDetail => ({
   ...item,
-  streams: row.streams,
+  streams: row.streams.map((stream) => ({ ...unknownStream, ...stream })),
   chapters: row.chapters,
   renditions: item.status === "ready" ? [{ id: "original", mimeType, url: `/media/${item.id}/content` }] : []
 })

@@ -55,7 +55,7 @@ const addItem = Effect.fnUntraced(function* (item: {
       (${id}, 'video', ${item.title}, ${[...(item.tags ?? [])]}, 'ready', ${item.owner ?? null},
        ${item.owner === undefined ? "shared" : "private"}, ${`${id}.mp4`}, 'tag', 5000000000, ${item.seconds ?? null},
        ${item.createdAt ?? "2026-01-02T03:04:05.678901Z"}::timestamptz, 1920, 1080, 23.976, 4000000,
-       '2025-12-31T23:59:59.5Z'::timestamptz, '[{"width":320,"height":180}]'::jsonb, '[{"type":"video"}]'::jsonb)`
+       '2025-12-31T23:59:59.5Z'::timestamptz, '[{"width":320,"height":180}]'::jsonb, '[{"index":0,"type":"video"}]'::jsonb)`
   return id
 })
 
@@ -223,6 +223,7 @@ layer(services)("the row of the hot read", (it) => {
       assert.deepStrictEqual(yield* Schema.decodeUnknownEffect(Schema.toType(MediaItemDetail))(item), item)
       assert.strictEqual(item.createdAt, "2026-01-02T03:04:05.678901Z")
       assert.strictEqual(item.sizeBytes, 5_000_000_000)
+      assert.isNull(item.streams[0]?.codecString, "written before it was looked for")
       assert.doesNotThrow(() => JSON.stringify(item))
     })
   )

@@ -2,6 +2,7 @@ import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 
 import { MediaItemId, UserId } from "./Ids.ts"
+import { Chapter, MediaStream } from "./MediaStream.ts"
 import { ETag, ObjectKey } from "./StoredObject.ts"
 import { Timestamp } from "./Timestamp.ts"
 
@@ -67,7 +68,9 @@ export const MediaItem = Schema.Struct({
   /** Bits per second. */
   bitrate: Schema.NullOr(Schema.Finite),
   capturedAt: Schema.NullOr(Timestamp),
-  metadata: Schema.Unknown.annotate({ description: "What else the object says about itself: tags, orientation" }),
+  metadata: Schema.Unknown.annotate({
+    description: "What else the object says about itself: tags, orientation, pictures, location"
+  }),
   thumbnails: Schema.Array(Thumbnail),
   /** A tiny picture to show while the thumbnail loads (thumbhash, base64). */
   thumbhash: Schema.NullOr(Schema.String),
@@ -88,9 +91,9 @@ export const Rendition = Schema.Struct({
 
 export const MediaItemDetail = Schema.Struct({
   ...MediaItem.fields,
-  /** The streams of the container in its order: type, codec, language and so on. */
-  streams: Schema.Array(Schema.Unknown),
-  chapters: Schema.Array(Schema.Unknown),
+  /** In the container's order, subtitles listed, without the pictures that are covers. Empty for images. */
+  streams: Schema.Array(MediaStream),
+  chapters: Schema.Array(Chapter),
   renditions: Schema.Array(Rendition)
 }).annotate({ identifier: "MediaItemDetail" })
 export type MediaItemDetail = typeof MediaItemDetail.Type

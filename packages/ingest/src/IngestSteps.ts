@@ -125,7 +125,8 @@ export class IngestSteps extends Context.Service<
             metadata: {
               tags: found.tags,
               orientation: found.orientation,
-              hasCover: found.hasCover,
+              pictures: found.pictures,
+              location: found.location,
               frameRateFraction: found.frameRateFraction
             }
           })

@@ -175,7 +175,8 @@ export const aVideo: ProbeResult = {
   streams: [],
   chapters: [],
   tags: { title: "NUL \u0000 and half a pair \ud800" },
-  hasCover: false,
+  pictures: [],
+  location: null,
   orientation: null
 }
 

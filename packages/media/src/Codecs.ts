@@ -1,4 +1,9 @@
+import type { MediaStream } from "@joy/domain/MediaStream"
+
 import type { DemuxTrack } from "./demux/DemuxMessages.ts"
+import type { ColorCodes } from "./demux/Outline.ts"
+import { reduced } from "./demux/Timing.ts"
+import { parseH264Sps } from "./Sps.ts"
 
 /** From mediabunny's names to FFmpeg's, where they differ. */
 const names: Readonly<Record<string, string>> = {
@@ -25,9 +30,22 @@ export interface CodecDetails {
   readonly profile: string | null
   readonly pixelFormat: string | null
   readonly bitDepth: number | null
+  readonly interlacing: MediaStream["interlacing"]
+  /** Where the stream itself says it. */
+  readonly sampleAspectRatio: string | null
+  readonly color: ColorCodes | null
 }
 
-const nothing: CodecDetails = { profile: null, pixelFormat: null, bitDepth: null }
+const nothing: CodecDetails = {
+  profile: null,
+  pixelFormat: null,
+  bitDepth: null,
+  interlacing: null,
+  sampleAspectRatio: null,
+  color: null
+}
+/** What has no notion of fields. */
+const frames: CodecDetails = { ...nothing, interlacing: "progressive" }
 
 /** `chroma` as `chroma_format_idc` counts: 0 is grey, 1 is 4:2:0, 2 is 4:2:2, 3 is 4:4:4. */
 const pixelFormat = (chroma: number, depth: number): string => {
@@ -59,25 +77,36 @@ const h264 = (record: Uint8Array): CodecDetails => {
   const chroma = hasExtension ? (record[position] ?? 0) & 3 : 1
   const depth = hasExtension ? ((record[position + 1] ?? 0) & 7) + 8 : 8
   const isConstrained = profileId === 66 && (constraints & 0x40) !== 0
+  const sps = ((record[5] ?? 0) & 0x1f) === 0 ? null : parseH264Sps(record.subarray(8))
   return {
     profile: isConstrained ? "Constrained Baseline" : (h264Profiles[profileId] ?? null),
     pixelFormat: pixelFormat(chroma, depth),
-    bitDepth: depth
+    bitDepth: depth,
+    // One that allows for fields may have none: that shows only in its pictures.
+    interlacing: sps?.isProgressive === true ? "progressive" : null,
+    sampleAspectRatio: sps?.sampleAspectRatio ?? null,
+    color: sps?.color ?? null
   }
 }
 
-/** hvcC (ISO 14496-15, 8.3.3.1). */
+/** hvcC (ISO 14496-15, 8.3.3.1). The second of the constraint flags says that there may be fields. */
 const hevc = (record: Uint8Array): CodecDetails => {
   const depth = ((record[17] ?? 0) & 7) + 8
   const profile = { 1: "Main", 2: "Main 10", 3: "Main Still Picture", 4: "Rext" }[(record[1] ?? 0) & 0x1f]
-  return { profile: profile ?? null, pixelFormat: pixelFormat((record[16] ?? 0) & 3, depth), bitDepth: depth }
+  return {
+    ...nothing,
+    profile: profile ?? null,
+    pixelFormat: pixelFormat((record[16] ?? 0) & 3, depth),
+    bitDepth: depth,
+    interlacing: ((record[6] ?? 0) & 0x40) === 0 ? "progressive" : null
+  }
 }
 
 /** `vp09.<profile>.<level>.<depth>.<chroma>...` (VP Codec ISO Media File Format Binding). */
 const vp9 = (codecString: string): CodecDetails => {
   const [, profile = 0, , depth = 8, subsampling = 1] = codecString.split(".").map(Number)
   const chroma = subsampling === 3 ? 3 : subsampling === 2 ? 2 : 1
-  return { profile: `Profile ${profile}`, pixelFormat: pixelFormat(chroma, depth), bitDepth: depth }
+  return { ...frames, profile: `Profile ${profile}`, pixelFormat: pixelFormat(chroma, depth), bitDepth: depth }
 }
 
 /** `av01.<profile>.<level><tier>.<depth>.<monochrome>.<subsampling>...` (AV1 Codec ISO Media File Format Binding, 5). */
@@ -85,6 +114,7 @@ const av1 = (codecString: string): CodecDetails => {
   const [, profile = "0", , depth = "08", monochrome = "0", subsampling = "110"] = codecString.split(".")
   const chroma = monochrome === "1" ? 0 : subsampling.startsWith("11") ? 1 : subsampling.startsWith("10") ? 2 : 3
   return {
+    ...frames,
     profile: ["Main", "High", "Professional"][Number(profile)] ?? null,
     pixelFormat: pixelFormat(chroma, Number(depth)),
     bitDepth: Number(depth)
@@ -110,11 +140,62 @@ export const codecDetails = (track: DemuxTrack): CodecDetails => {
   if (codec === "hevc" && description !== null) return hevc(description)
   if (codec === "vp9" && codecString !== null) return vp9(codecString)
   if (codec === "av1" && codecString !== null) return av1(codecString)
-  if (codec === "vp8") return { profile: null, pixelFormat: "yuv420p", bitDepth: 8 }
+  if (codec === "vp8") return { ...frames, pixelFormat: "yuv420p", bitDepth: 8 }
   if (codec === "aac" && codecString !== null) return aac(codecString)
   if (codec === "flac" && description !== null) return flac(description)
   const pcm = /^pcm-[suf](\d+)/.exec(codec)
   return pcm === null ? nothing : { ...nothing, bitDepth: Number(pcm[1]) }
+}
+
+/** A level as the standard of its codec writes it, of the number that its streams hold. */
+export const levelOf = (codec: string | null, number: number): string | null => {
+  if (number < 0) return null
+  switch (codec) {
+    case "h264":
+      return number === 9 ? "1b" : (number / 10).toFixed(1)
+    case "hevc":
+      return (number / 30).toFixed(1)
+    case "av1":
+      return `${2 + (number >> 2)}.${number & 3}`
+    case "vp9":
+      return number === 0 ? null : (number / 10).toFixed(1)
+    default:
+      return null
+  }
+}
+
+/** The number of the level in a codec string. */
+export const levelIn = (codecString: string | null): number => {
+  const parts = (codecString ?? "").split(".")
+  switch (parts[0]) {
+    case "avc1":
+    case "avc3":
+      return Number.parseInt(parts[1]?.slice(4) ?? "", 16)
+    case "hvc1":
+    case "hev1":
+      return Number(/\.[LH](\d+)/.exec(codecString ?? "")?.[1] ?? -1)
+    case "vp09":
+    case "av01":
+      return Number.parseInt(parts[2] ?? "", 10)
+    default:
+      return -1
+  }
+}
+
+/** Of more than two channels each codec has an order of its own; only where there is one way, it is told. */
+const layouts: Readonly<Record<string, ReadonlyArray<string | undefined>>> = {
+  aac: ["3.0", "4.0", "5.0", "5.1"],
+  opus: ["3.0", "quad", "5.0", "5.1", "6.1", "7.1"],
+  vorbis: ["3.0", "quad", "5.0", "5.1", "6.1", "7.1"],
+  flac: ["3.0", "quad", "5.0", "5.1", "6.1", "7.1"],
+  ac3: [undefined, undefined, undefined, "5.1(side)"],
+  eac3: [undefined, undefined, undefined, "5.1(side)"]
+}
+
+/** FFmpeg's name for so many channels. */
+export const channelLayoutOf = (codec: string | null, channels: number | null): string | null => {
+  if (channels === null || codec === null) return null
+  return ["mono", "stereo"][channels - 1] ?? layouts[codec]?.[channels - 3] ?? null
 }
 
 /** RFC 6381 for a stream of which only ffprobe's words are known; `null` rather than a guess that could be wrong. */
@@ -169,11 +250,8 @@ export const rateFraction = (rate: number): string => {
     .sort((a, b) => a.off - b.off)[0]
   if (near !== undefined) return near.text
   const thousandths = Math.round(rate * 1000)
-  const divisor = gcd(thousandths, 1000)
-  return `${thousandths / divisor}/${1000 / divisor}`
+  return reduced(thousandths, 1000)
 }
-
-const gcd = (a: number, b: number): number => (b === 0 ? Math.max(1, a) : gcd(b, a % b))
 
 /** `30000/1001` as a number; `null` for no rate, and for `0/0`, FFmpeg's "not known". */
 export const fractionRate = (fraction: string | null | undefined): number | null => {

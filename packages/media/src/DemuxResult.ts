@@ -1,6 +1,11 @@
-import { codecDetails, codecName, fractionRate, rateFraction } from "./Codecs.ts"
-import type { DemuxReport, DemuxTrack } from "./demux/DemuxMessages.ts"
-import type { MediaStream, ProbeResult } from "./ProbeResult.ts"
+import { type MediaStream, unknownStream } from "@joy/domain/MediaStream"
+
+import { channelLayoutOf, codecDetails, codecName, fractionRate, levelIn, levelOf } from "./Codecs.ts"
+import { namesOfCodes, videoColor } from "./Colors.ts"
+import type { DemuxPicture, DemuxReport, DemuxTrack } from "./demux/DemuxMessages.ts"
+import { displaySize } from "./DisplaySize.ts"
+import { locationOfTags } from "./Places.ts"
+import type { ProbeResult } from "./ProbeResult.ts"
 import { cleanMillis, cleanTags, cleanText, cleanTime } from "./Tags.ts"
 
 /** A parser in JavaScript may hand out NaN and zeros for what a damaged file doesn't say. */
@@ -10,45 +15,84 @@ const count = (value: number | null): number | null =>
 const positive = (value: number | null): number | null =>
   value !== null && Number.isFinite(value) && value > 0 ? value : null
 
-const toStream = (track: DemuxTrack): MediaStream => ({
-  index: track.index,
-  type: track.type,
-  codec: track.codec === null ? null : codecName(track.codec),
+type CodecDetails = ReturnType<typeof codecDetails>
+
+const pictureFields = (picture: DemuxPicture, details: CodecDetails) => {
+  const size = {
+    width: count(picture.width),
+    height: count(picture.height),
+    sampleAspectRatio: picture.sampleAspectRatio ?? details.sampleAspectRatio ?? "1:1",
+    rotation: picture.rotation
+  }
+  const codes = picture.color
+  return {
+    ...size,
+    ...displaySize(size),
+    color: videoColor({
+      ...namesOfCodes({
+        primaries: codes.primaries ?? details.color?.primaries ?? null,
+        transfer: codes.transfer ?? details.color?.transfer ?? null,
+        matrix: codes.matrix ?? details.color?.matrix ?? null,
+        isFullRange: codes.isFullRange ?? details.color?.isFullRange ?? null
+      }),
+      masteringDisplay: picture.masteringDisplay,
+      contentLight: picture.contentLight,
+      dolbyVision: picture.dolbyVision
+    }),
+    frameRate: fractionRate(picture.frameRate),
+    frameRateFraction: fractionRate(picture.frameRate) === null ? null : picture.frameRate,
+    isVariableFrameRate: picture.isVariableFrameRate,
+    interlacing: picture.interlacing ?? details.interlacing,
+    keyframes: picture.keyframes
+  }
+}
+
+const toStream = (track: DemuxTrack): MediaStream => {
+  const codec = track.codec === null ? null : codecName(track.codec)
   // mediabunny makes up names for raw sound, which RFC 6381 has none for.
-  codecString: track.codec?.startsWith("pcm") === true ? null : track.codecString,
-  ...codecDetails(track),
-  width: count(track.width),
-  height: count(track.height),
-  rotation: track.rotation,
-  frameRate: positive(track.frameRate),
-  channels: count(track.channels),
-  sampleRate: count(track.sampleRate),
-  language: track.language === null ? null : cleanText(track.language, 35) || null,
-  title: track.title === null ? null : cleanText(track.title) || null,
-  isDefault: track.isDefault,
-  isForced: track.isForced,
-  bitrate: count(track.bitrate)
-})
+  const codecString = track.codec?.startsWith("pcm") === true ? null : track.codecString
+  const details = codecDetails(track)
+  const channels = count(track.channels)
+  return {
+    ...unknownStream,
+    index: track.index,
+    type: track.type,
+    codec,
+    codecString,
+    profile: details.profile,
+    level: levelOf(codec, levelIn(codecString)),
+    pixelFormat: details.pixelFormat,
+    bitDepth: details.bitDepth,
+    ...(track.picture === null ? {} : pictureFields(track.picture, details)),
+    channels,
+    channelLayout: channelLayoutOf(codec, channels),
+    sampleRate: count(track.sampleRate),
+    language: track.language === null ? null : cleanText(track.language, 35) || null,
+    title: track.title === null ? null : cleanText(track.title) || null,
+    isDefault: track.isDefault,
+    isForced: track.isForced,
+    dispositions: track.dispositions,
+    bitrate: count(track.bitrate)
+  }
+}
 
 /** What was read in process, in the form of a result; `null` when there is neither picture nor sound in it. */
 export const toProbeResult = (report: DemuxReport, sizeBytes: number): ProbeResult | null => {
-  const video = report.tracks.find((track) => track.type === "video")
-  const audio = report.tracks.find((track) => track.type === "audio")
+  const streams = report.tracks.map(toStream)
+  const video = streams.find(({ type }) => type === "video")
+  const audio = streams.find(({ type }) => type === "audio")
   if (video === undefined && audio === undefined) return null
   const durationSeconds = positive(report.durationSeconds)
-  const measuredRate = positive(video?.frameRate ?? null)
-  const frameRateFraction = measuredRate === null ? null : rateFraction(measuredRate)
-  const streams = report.tracks.map(toStream)
   return {
     type: video === undefined ? "audio" : "video",
     container: report.container,
     durationSeconds,
-    width: count(video?.displayWidth ?? null),
-    height: count(video?.displayHeight ?? null),
-    frameRate: fractionRate(frameRateFraction),
-    frameRateFraction,
-    videoCodec: streams.find((stream) => stream.type === "video")?.codec ?? null,
-    audioCodec: streams.find((stream) => stream.type === "audio")?.codec ?? null,
+    width: video?.displayWidth ?? null,
+    height: video?.displayHeight ?? null,
+    frameRate: video?.frameRate ?? null,
+    frameRateFraction: video?.frameRateFraction ?? null,
+    videoCodec: video?.codec ?? null,
+    audioCodec: audio?.codec ?? null,
     // As ffprobe does: of the whole object, container included.
     bitrate: durationSeconds === null ? null : Math.round((sizeBytes * 8) / durationSeconds),
     capturedAt:
@@ -58,22 +102,29 @@ export const toProbeResult = (report: DemuxReport, sizeBytes: number): ProbeResu
     streams,
     chapters: [],
     tags: cleanTags(report.tags),
-    hasCover: report.hasCover,
+    pictures: report.pictures,
+    location: locationOfTags(report.tags),
     orientation: null
   }
 }
 
-/** ffprobe's result with what only the container itself says exactly: codec strings. Streams are matched by kind and order. */
+/** ffprobe's result with what only the container itself says exactly. Streams are matched by kind and order. */
 export const enrich = (result: ProbeResult, report: DemuxReport): ProbeResult => {
-  const waiting = report.tracks.map((track) => ({ type: track.type, stream: toStream(track) }))
+  const waiting = report.tracks.map(toStream)
   return {
     ...result,
     container: report.container,
-    hasCover: result.hasCover || report.hasCover,
+    pictures: report.pictures.length > 0 ? report.pictures : result.pictures,
     streams: result.streams.map((stream) => {
-      const at = waiting.findIndex((track) => track.type === stream.type)
+      const at = waiting.findIndex(({ type }) => type === stream.type)
       const [found] = at < 0 ? [] : waiting.splice(at, 1)
-      return found === undefined ? stream : { ...stream, codecString: found.stream.codecString ?? stream.codecString }
+      if (found === undefined) return stream
+      return {
+        ...stream,
+        codecString: found.codecString ?? stream.codecString,
+        isVariableFrameRate: found.isVariableFrameRate ?? stream.isVariableFrameRate,
+        keyframes: found.keyframes ?? stream.keyframes
+      }
     })
   }
 }

@@ -2,7 +2,7 @@ import type { StoredObject } from "@joy/domain/StoredObject"
 import type { ObjectStore } from "@joy/storage/ObjectStore"
 import * as Effect from "effect/Effect"
 
-import { parseExif } from "./Exif.ts"
+import { noExif, parseExif } from "./Exif.ts"
 import { maxPixels, readImage, withSharp } from "./Images.ts"
 import { type MediaError, UnreadableMedia } from "./MediaError.ts"
 import type { ProbeResult } from "./ProbeResult.ts"
@@ -21,7 +21,7 @@ export const probeImage = Effect.fnUntraced(function* (
     return yield* new UnreadableMedia({ step: "probe", reason: `declares more than ${maxPixels} pixels` })
   }
   const isTurned = orientation !== undefined && orientation >= 5
-  const exif = metadata.exif === undefined ? { capturedAt: null, tags: {} } : parseExif(metadata.exif)
+  const exif = metadata.exif === undefined ? noExif : parseExif(metadata.exif)
   // Milliseconds of each frame of an animation.
   const millis = (metadata.delay ?? []).reduce((sum, delay) => sum + delay, 0)
   return {
@@ -39,7 +39,8 @@ export const probeImage = Effect.fnUntraced(function* (
     streams: [],
     chapters: [],
     tags: exif.tags,
-    hasCover: false,
+    pictures: [],
+    location: exif.location,
     orientation: orientation ?? null
   }
 })

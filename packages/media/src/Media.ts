@@ -11,13 +11,13 @@ import * as Thumbnails from "./Thumbnails.ts"
 
 /** All services of this package over one loopback listener, one look for the tools and one set of threads. */
 export const layer = (
-  options: FfmpegOptions = {}
+  options: FfmpegOptions & Probe.ProbeOptions = {}
 ): Layer.Layer<
   Probe.Probe | Thumbnails.Thumbnails | Ffmpeg.Ffmpeg | Demuxer.Demuxer,
   never,
   ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem
 > =>
-  Layer.merge(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(
+  Layer.merge(Probe.layerNoDeps(options), Thumbnails.layerNoDeps).pipe(
     Layer.provideMerge(Layer.merge(Ffmpeg.layerNoDeps(options), Demuxer.layer())),
     Layer.provide(LoopbackReader.layer)
   )

@@ -12,6 +12,7 @@ import * as Demuxer from "./Demuxer.ts"
 import { enrich, toProbeResult as fromReport } from "./DemuxResult.ts"
 import * as Ffmpeg from "./Ffmpeg.ts"
 import type { FfmpegOptions } from "./FfmpegTools.ts"
+import { FfprobeFrames, lacksScreen, showFrame, withFrame } from "./FfprobeColor.ts"
 import { FfprobeOutput, show, toProbeResult as fromFfprobe } from "./FfprobeOutput.ts"
 import { probeImage } from "./ImageProbe.ts"
 import { FfmpegMissing, type MediaError, UnreadableMedia } from "./MediaError.ts"
@@ -30,6 +31,8 @@ export class Probe extends Context.Service<
 export interface ProbeOptions {
   /** Longest an ffprobe may run, in seconds by the clock. Default 30. */
   readonly limitSeconds?: number | undefined
+  /** Whether to tell where something was taken. Default: no. */
+  readonly keepLocation?: boolean | undefined
 }
 
 const step = "probe"
@@ -45,18 +48,24 @@ const make = Effect.fnUntraced(function* (options: ProbeOptions) {
   const demuxer = yield* Demuxer.Demuxer
 
   const byFfprobe = Effect.fnUntraced(function* (store: ObjectStore, object: StoredObject) {
-    const output = yield* ffmpeg.run({
-      step,
-      store,
-      object,
-      call: { tool: "ffprobe", show },
-      limits: options.limitSeconds === undefined ? {} : { wallSeconds: options.limitSeconds },
-      budgetBytes: ffprobeBytes
-    })
-    const decoded = yield* Schema.decodeEffect(FfprobeOutput)(Buffer.from(output).toString("utf8")).pipe(
-      Effect.mapError(() => unreadable(noMedium))
-    )
-    return fromFfprobe(decoded) ?? (yield* unreadable("holds neither picture nor sound"))
+    const ask = <A>(show: ReadonlyArray<string>, answer: Schema.Codec<A, string>) =>
+      ffmpeg
+        .run({
+          step,
+          store,
+          object,
+          call: { tool: "ffprobe", show },
+          limits: options.limitSeconds === undefined ? {} : { wallSeconds: options.limitSeconds },
+          budgetBytes: ffprobeBytes
+        })
+        .pipe(
+          Effect.flatMap((output) => Schema.decodeEffect(answer)(Buffer.from(output).toString("utf8"))),
+          Effect.catchTag("SchemaError", () => unreadable(noMedium))
+        )
+    const output = yield* ask(show, FfprobeOutput)
+    const result = fromFfprobe(output) ?? (yield* unreadable("holds neither picture nor sound"))
+    if (!lacksScreen(result)) return result
+    return withFrame(result, yield* ask(showFrame, FfprobeFrames))
   })
 
   const byDemuxer = Effect.fnUntraced(function* (
@@ -79,7 +88,7 @@ const make = Effect.fnUntraced(function* (options: ProbeOptions) {
     object: StoredObject
   ): Effect.fn.Return<ProbeResult, MediaError> {
     if (object.sizeBytes === 0) return yield* unreadable("is empty")
-    return yield* Effect.scoped(
+    const result = yield* Effect.scoped(
       Effect.gen(function* () {
         const bytes = yield* ObjectBytes.open(store, object, { step, budgetBytes: inProcessBytes })
         const sniffed = sniff(yield* bytes.read(0, sniffBytes))
@@ -95,6 +104,7 @@ const make = Effect.fnUntraced(function* (options: ProbeOptions) {
         }
       })
     )
+    return options.keepLocation === true ? result : { ...result, location: null }
   })
 
   return Probe.of({ probe })

@@ -1,50 +1,23 @@
 import { MediaType } from "@joy/domain/MediaItem"
+import { Chapter, MediaStream } from "@joy/domain/MediaStream"
 import * as Schema from "effect/Schema"
 
 const nullable = Schema.NullOr
 
-/** A stream of the container. */
-export const MediaStream = Schema.Struct({
-  /** Its place among the container's streams, as `ffmpeg -map 0:<index>` counts them. */
-  index: Schema.Int,
-  type: Schema.Literals(["video", "audio", "subtitle", "data"]),
-  /** FFmpeg's name (`codec_name`): `h264`, `aac`, `subrip`. */
-  codec: nullable(Schema.String),
-  /** RFC 6381, for CODECS and `MediaSource.isTypeSupported`: `avc1.64001f`. */
-  codecString: nullable(Schema.String),
-  /** FFmpeg's name (`profile`): `High`, `Main 10`, `LC`. */
-  profile: nullable(Schema.String),
-  /** Pixels as coded, before rotation. */
-  width: nullable(Schema.Int),
-  height: nullable(Schema.Int),
-  /** Degrees clockwise by which the picture is to be turned for display: 0, 90, 180, 270. */
-  rotation: Schema.Int,
-  /** FFmpeg's name (`pix_fmt`): `yuv420p10le`. */
-  pixelFormat: nullable(Schema.String),
-  /** Bits per sample of the picture or the sound. */
-  bitDepth: nullable(Schema.Int),
-  /** Frames per second on the average (`avg_frame_rate`). */
-  frameRate: nullable(Schema.Finite),
-  channels: nullable(Schema.Int),
-  /** Hertz. */
-  sampleRate: nullable(Schema.Int),
-  /** As the container says it, mostly ISO 639-2: `eng`. */
-  language: nullable(Schema.String),
-  title: nullable(Schema.String),
-  isDefault: Schema.Boolean,
-  isForced: Schema.Boolean,
-  /** Bits per second, where the container says it. */
-  bitrate: nullable(Schema.Int)
-}).annotate({ identifier: "MediaStream" })
-export type MediaStream = typeof MediaStream.Type
+/** A picture that a container carries beside its streams: a cover. */
+export const EmbeddedPicture = Schema.Struct({
+  kind: Schema.Literals(["front", "back", "other"]),
+  mimeType: Schema.String
+}).annotate({ identifier: "EmbeddedPicture" })
+export type EmbeddedPicture = typeof EmbeddedPicture.Type
 
-export const Chapter = Schema.Struct({
-  /** Seconds from the beginning. */
-  startSeconds: Schema.Finite,
-  endSeconds: Schema.Finite,
-  title: nullable(Schema.String)
-}).annotate({ identifier: "Chapter" })
-export type Chapter = typeof Chapter.Type
+/** Where something was taken (WGS 84). Degrees, north and east positive; metres above the sea. */
+export const Location = Schema.Struct({
+  latitude: Schema.Finite,
+  longitude: Schema.Finite,
+  altitude: nullable(Schema.Finite)
+}).annotate({ identifier: "Location" })
+export type Location = typeof Location.Type
 
 /** What is inside an object. Plain JSON. */
 export const ProbeResult = Schema.Struct({
@@ -72,8 +45,9 @@ export const ProbeResult = Schema.Struct({
   chapters: Schema.Array(Chapter),
   /** `title`, `artist`, `album`, `albumArtist`, `composer`, `genre`, `date`, `track`, `disc`, `make`, `model`...: see Tags.ts. */
   tags: Schema.Record(Schema.String, Schema.String),
-  /** An audio file that carries a picture. */
-  hasCover: Schema.Boolean,
+  pictures: Schema.Array(EmbeddedPicture),
+  /** Only where it is to be kept: `null` otherwise, and where nothing says it. */
+  location: nullable(Location),
   /** How an image is to be turned: 1 to 8 (EXIF 2.32, tag 0x0112); `null` when it doesn't say. */
   orientation: nullable(Schema.Int)
 }).annotate({ identifier: "ProbeResult" })

@@ -126,7 +126,7 @@ const make = Effect.gen(function* () {
 
   const ofAudio = Effect.fnUntraced(
     function* (store: ObjectStore, object: StoredObject, probe: ProbeResult) {
-      const bytes = probe.hasCover ? yield* cover(store, object) : null
+      const bytes = probe.pictures.length > 0 ? yield* cover(store, object) : null
       if (bytes === null || sniff(bytes).type !== "image") return nothing
       return yield* render(step, yield* pictureOfImage(step, bytes))
     },

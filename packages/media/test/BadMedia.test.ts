@@ -12,6 +12,7 @@ import { show } from "../src/FfprobeOutput.ts"
 import { Probe } from "../src/Probe.ts"
 import { Thumbnails } from "../src/Thumbnails.ts"
 import { bytesOf, hasFfmpeg, Library, needsFfmpeg, put } from "./Fixtures.ts"
+import { box } from "./Mp4Boxes.ts"
 import { everything, layerOptions } from "./TestLayers.ts"
 
 const probe = Effect.fnUntraced(function* (name: string) {
@@ -19,15 +20,6 @@ const probe = Effect.fnUntraced(function* (name: string) {
   const { probe } = yield* Probe
   return yield* probe(library.store, yield* library.object(name))
 })
-
-/** A box of ISO 14496-12. */
-const box = (type: string, ...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const body = Buffer.concat(parts)
-  const head = Buffer.alloc(8)
-  head.writeUInt32BE(body.length + 8)
-  head.write(type, 4, "latin1")
-  return Buffer.concat([head, body])
-}
 
 /** An MP4 that declares this many tracks and nothing about them. */
 const manyTracks = (count: number): Uint8Array => {

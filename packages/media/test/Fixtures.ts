@@ -51,6 +51,40 @@ const commands: ReadonlyMap<string, string> = new Map([
   ],
   ["vp9.webm", `${video} ${sound} -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus -shortest`],
   ["av1.mp4", "-f lavfi -i testsrc2=size=320x180:rate=25:duration=0.4 -c:v libaom-av1 -cpu-used 8 -usage realtime"],
+  // With the screen's data in the pictures alone, as encoders write it.
+  [
+    "pq.mp4",
+    `${video} -c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -tag:v hvc1 -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -x265-params log-level=none:hdr10=1:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400`
+  ],
+  [
+    "hlg.mkv",
+    `${video} -c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -color_primaries bt2020 -color_trc arib-std-b67 -colorspace bt2020nc -x265-params log-level=none:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc`
+  ],
+  [
+    "bt601.mp4",
+    `${video} -vf setsar=16/11 ${x264} -color_range pc -colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m`
+  ],
+  [
+    "fields.mp4",
+    "-f lavfi -i testsrc2=size=320x180:rate=50:duration=2 -vf tinterlace=interleave_bottom,fieldorder=bff -flags +ilme+ildct -c:v libx264 -preset ultrafast -x264opts bff=1 -pix_fmt yuv420p"
+  ],
+  [
+    "uneven.mp4",
+    `-f lavfi -i testsrc2=size=320x180:rate=30:duration=3 -vf select=lt(t\\,1)+not(mod(n\\,3)) -vsync vfr ${x264}`
+  ],
+  ["uneven.mkv", "-i uneven.mp4 -c copy"],
+  ["gop.mp4", `-f lavfi -i testsrc2=size=320x180:rate=25:duration=6 ${x264} -force_key_frames 0,1,2.4,5`],
+  ["gop.mkv", "-i gop.mp4 -c copy"],
+  ["surround.m4a", "-f lavfi -i anoisesrc=duration=1 -ac 6 -c:a aac"],
+  ["surround.opus", "-f lavfi -i anoisesrc=duration=1 -ac 6 -c:a libopus"],
+  [
+    "located.mov",
+    `${video} ${x264} -movflags use_metadata_tags -metadata com.apple.quicktime.location.ISO6709=+48.8577+002.2950+035.000/`
+  ],
+  [
+    "tracks.mkv",
+    "-i h264.mp4 -i sub.srt -map 0:v -map 0:a -map 0:a -map 1 -c copy -c:s srt -metadata:s:a:0 language=eng -metadata:s:a:1 language=fra -disposition:a:0 default+original -disposition:a:1 comment+visual_impaired -metadata:s:a:1 title=Comments -disposition:s:0 forced+hearing_impaired -metadata:s:s:0 language=deu"
+  ],
   ["rotated.mp4", "-i h264.mp4 -c copy -metadata:s:v rotate=90"],
   ["anamorphic.mp4", `${video} -vf setsar=4/3 ${x264}`],
   ["h264.avi", `${video} ${sound} -c:v mpeg4 -c:a libmp3lame -shortest`],
@@ -94,8 +128,16 @@ const exif = {
   IFD2: { DateTimeOriginal: "2024:05:06 07:08:09", OffsetTimeOriginal: "+02:00" }
 }
 
+const place = {
+  GPSLatitudeRef: "S",
+  GPSLatitude: "33/1 51/1 2468/100",
+  GPSLongitudeRef: "E",
+  GPSLongitude: "151/1 12/1 5400/100"
+}
+
 const images: ReadonlyMap<string, (picture: Sharp) => Sharp> = new Map([
   ["exif.jpg", (picture) => picture.withMetadata({ orientation: 6 }).withExifMerge(exif).jpeg()],
+  ["place.jpg", (picture) => picture.withExifMerge({ ...exif, IFD3: place }).jpeg()],
   ["alpha.png", (picture) => picture.ensureAlpha(0.5).png()],
   ["picture.webp", (picture) => picture.webp()],
   ["picture.gif", (picture) => picture.resize(100, 56, { fit: "fill" }).gif()],

@@ -37,7 +37,7 @@ const expected: ReadonlyArray<readonly [name: string, expectation: Partial<Probe
       audioCodec: "aac",
       capturedAt: "2024-05-06T07:08:09.000Z",
       tags: { title: "Title" },
-      hasCover: false,
+      pictures: [],
       orientation: null
     }
   ],
@@ -64,12 +64,24 @@ const expected: ReadonlyArray<readonly [name: string, expectation: Partial<Probe
       audioCodec: "mp3",
       videoCodec: null,
       tags: { title: "Song", artist: "Band", album: "Disk", track: "3" },
-      hasCover: false
+      pictures: []
     }
   ],
-  ["cover.mp3", { type: "audio", container: "mp3", videoCodec: null, hasCover: true }],
+  [
+    "cover.mp3",
+    { type: "audio", container: "mp3", videoCodec: null, pictures: [{ kind: "other", mimeType: "image/png" }] }
+  ],
   ["aac.m4a", { type: "audio", container: "mp4", audioCodec: "aac", tags: { title: "Song", artist: "Band" } }],
-  ["cover.m4a", { type: "audio", container: "mp4", audioCodec: "aac", videoCodec: null, hasCover: true }],
+  [
+    "cover.m4a",
+    {
+      type: "audio",
+      container: "mp4",
+      audioCodec: "aac",
+      videoCodec: null,
+      pictures: [{ kind: "front", mimeType: "image/png" }]
+    }
+  ],
   ["flac.flac", { type: "audio", container: "flac", audioCodec: "flac", tags: { title: "Song", artist: "Band" } }],
   ["opus.opus", { type: "audio", container: "ogg", audioCodec: "opus", tags: { title: "Song", artist: "Band" } }],
   ["vorbis.ogg", { type: "audio", container: "ogg", audioCodec: "vorbis", tags: { title: "Song" } }],
@@ -98,8 +110,9 @@ const expected: ReadonlyArray<readonly [name: string, expectation: Partial<Probe
 
 /** Read in process and by ffprobe, these must come to the same. */
 const common = (
-  "h264.mp4 end.mp4 end.mov h264.mkv ten.mkv hevc.mp4 vp9.webm av1.mp4 rotated.mp4 anamorphic.mp4 " +
-  "mp3.mp3 cover.mp3 aac.m4a flac.flac opus.opus vorbis.ogg pcm.wav aac.aac"
+  "h264.mp4 end.mp4 end.mov h264.mkv ten.mkv hevc.mp4 vp9.webm av1.mp4 rotated.mp4 anamorphic.mp4 h264.avi " +
+  "pq.mp4 hlg.mkv bt601.mp4 fields.mp4 uneven.mp4 gop.mp4 gop.mkv tracks.mkv " +
+  "mp3.mp3 cover.mp3 aac.m4a cover.m4a flac.flac opus.opus vorbis.ogg pcm.wav aac.aac surround.m4a surround.opus"
 ).split(" ")
 
 /** Without what the two know differently well. */
@@ -107,6 +120,8 @@ const comparable = (result: ProbeResult) => ({
   ...result,
   durationSeconds: null,
   bitrate: null,
+  frameRate: null,
+  frameRateFraction: result.streams[0]?.isVariableFrameRate === true ? null : result.frameRateFraction,
   // FFmpeg knows one demuxer for both.
   container: result.container === "webm" ? "matroska" : result.container,
   // The muxer's name is not everywhere among what mediabunny tells.
@@ -116,7 +131,12 @@ const comparable = (result: ProbeResult) => ({
     bitrate: null,
     codecString: null,
     isDefault: null,
+    // Of uneven frames FFmpeg has several averages.
     frameRate: null,
+    frameRateFraction: stream.isVariableFrameRate === true ? null : stream.frameRateFraction,
+    // ffprobe would have to read all of the object for these, and has no level of VP9.
+    keyframes: null,
+    level: stream.codec === "vp9" ? null : stream.level,
     // Only ffprobe looks into the sound's frames for these.
     profile: stream.type === "audio" ? null : stream.profile,
     bitDepth: stream.type === "audio" ? null : stream.bitDepth

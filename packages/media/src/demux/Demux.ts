@@ -18,9 +18,13 @@ import {
   WEBM
 } from "mediabunny"
 
-import type { DemuxCover, DemuxKind, DemuxReport, DemuxTrack, ReadBytes } from "./DemuxMessages.ts"
+import { codecDetails, fractionRate, rateFraction } from "../Codecs.ts"
+import { codesOfWebColor } from "../Colors.ts"
+import type { EmbeddedPicture } from "../ProbeResult.ts"
+import type { DemuxCover, DemuxKind, DemuxPicture, DemuxReport, DemuxTrack, ReadBytes } from "./DemuxMessages.ts"
 import { readMatroskaOutline } from "./MatroskaOutline.ts"
-import { type Outline, readMp4Outline } from "./Mp4Outline.ts"
+import { readMp4Outline } from "./Mp4Outline.ts"
+import { type Outline, unknownTrack } from "./Outline.ts"
 
 // What it has to say about a file is in its answer; standard error is for the log.
 Logging.level = LogLevel.Silent
@@ -50,8 +54,10 @@ const containers: Readonly<Record<string, string>> = {
   ADTS: "aac"
 }
 
-/** Enough to see through a few dropped frames; the packets of a Matroska file have to be read to be counted. */
+/** Enough to see through a few dropped frames; */
 const framesLookedAt = 100
+/** but the packets of a Matroska file have to be read to be counted, and these many bytes are enough to read of one. */
+const bytesLookedAt = 4 * 2 ** 20
 /** Up to this size a file without a length in its header is read to its end; beyond, its beginning is scaled up. */
 const scannedBytes = 32 * 2 ** 20
 
@@ -94,37 +100,72 @@ const common = async (track: InputVideoTrack | InputAudioTrack, outline: Outline
     title: await track.getName(),
     isDefault: disposition.default,
     isForced: disposition.forced,
+    dispositions: Object.entries(flags).flatMap(([name, flag]) => (disposition[flag] ? [name] : [])),
     bitrate: (await track.getAverageBitrate()) ?? (await track.getBitrate())
   }
 }
 
-const videoTrack = async (track: InputVideoTrack, outline: Outline | null): Promise<DemuxTrack> => {
-  const declared = outline?.tracks.find(({ id }) => id === track.id)?.frameRate ?? null
+/** FFmpeg's names for what mediabunny knows of a track besides `default` and `forced`. */
+const flags = {
+  original: "original",
+  comment: "commentary",
+  hearing_impaired: "hearingImpaired",
+  visual_impaired: "visuallyImpaired"
+} as const
+
+interface Whole {
+  readonly outline: Outline | null
+  readonly sizeBytes: number
+  readonly durationSeconds: number | null
+}
+
+/** How many frames are worth looking at, of so many in so many bytes. */
+const framesWithin = (whole: Whole, frameRate: string | null): number => {
+  const frames = (fractionRate(frameRate) ?? 25) * (whole.durationSeconds ?? 0)
+  return Math.max(8, Math.min(framesLookedAt, Math.round((bytesLookedAt * frames) / whole.sizeBytes) || framesLookedAt))
+}
+
+const picture = async (track: InputVideoTrack, whole: Whole): Promise<DemuxPicture> => {
+  const found = whole.outline?.tracks.find(({ id }) => id === track.id) ?? unknownTrack
   const measured =
-    declared === null ? await attempt(() => track.computeFrameRateMetrics({ targetPacketCount: framesLookedAt })) : null
+    found.isVariableFrameRate === null
+      ? await attempt(() => track.computeFrameRateMetrics({ targetPacketCount: framesWithin(whole, found.frameRate) }))
+      : null
+  const color = codesOfWebColor(await track.getColorSpace())
   return {
-    ...(await common(track, outline)),
-    type: "video",
     width: await track.getCodedWidth(),
     height: await track.getCodedHeight(),
-    displayWidth: await track.getDisplayWidth(),
-    displayHeight: await track.getDisplayHeight(),
+    sampleAspectRatio: found.sampleAspectRatio,
     rotation: await track.getRotation(),
-    frameRate: declared ?? measured?.bestGuessFrameRate ?? null,
-    channels: null,
-    sampleRate: null
+    frameRate: found.frameRate ?? (measured === null ? null : rateFraction(measured.bestGuessFrameRate)),
+    isVariableFrameRate: found.isVariableFrameRate ?? (measured && !measured.frameRateIsConstant),
+    interlacing: found.interlacing,
+    keyframes: found.keyframes,
+    // WebCodecs has names for the usual codes only.
+    color: {
+      primaries: found.color?.primaries ?? color.primaries,
+      transfer: found.color?.transfer ?? color.transfer,
+      matrix: found.color?.matrix ?? color.matrix,
+      isFullRange: found.color?.isFullRange ?? color.isFullRange
+    },
+    masteringDisplay: found.masteringDisplay,
+    contentLight: found.contentLight,
+    dolbyVision: found.dolbyVision
   }
 }
+
+const videoTrack = async (track: InputVideoTrack, whole: Whole): Promise<DemuxTrack> => ({
+  ...(await common(track, whole.outline)),
+  type: "video",
+  picture: await picture(track, whole),
+  channels: null,
+  sampleRate: null
+})
 
 const audioTrack = async (track: InputAudioTrack, outline: Outline | null): Promise<DemuxTrack> => ({
   ...(await common(track, outline)),
   type: "audio",
-  width: null,
-  height: null,
-  displayWidth: null,
-  displayHeight: null,
-  rotation: 0,
-  frameRate: null,
+  picture: null,
   channels: await track.getNumberOfChannels(),
   sampleRate: await track.getSampleRate()
 })
@@ -151,10 +192,14 @@ const duration = async (input: Input, kind: DemuxKind, sizeBytes: number): Promi
   return attempt(() => input.computeDuration())
 }
 
-const tagsOf = async (input: Input): Promise<{ tags: Record<string, string>; hasCover: boolean }> => {
+const pictureKinds = { coverFront: "front", coverBack: "back", unknown: "other" } as const
+
+const tagsOf = async (
+  input: Input
+): Promise<{ readonly tags: Record<string, string>; readonly pictures: ReadonlyArray<EmbeddedPicture> }> => {
   const found = await attempt(() => input.getMetadataTags())
   const tags: Record<string, string> = {}
-  const { images, raw, date, ...named } = found ?? {}
+  const { images = [], raw, date, ...named } = found ?? {}
   for (const [key, value] of Object.entries(raw ?? {})) {
     // Longer ones are cut later; the limit here is for what crosses the threads.
     const text = Array.isArray(value) ? value.join("; ") : value
@@ -162,8 +207,16 @@ const tagsOf = async (input: Input): Promise<{ tags: Record<string, string>; has
   }
   for (const [key, value] of Object.entries(named)) tags[key] = String(value).slice(0, 10_000)
   if (date !== undefined) tags["mediabunny.date"] = date.toISOString()
-  return { tags, hasCover: (images?.length ?? 0) > 0 }
+  const pictures = images.slice(0, 100).map(({ kind, mimeType }) => ({ kind: pictureKinds[kind], mimeType }))
+  return { tags, pictures }
 }
+
+/** PQ (H.273, 8.2). Where the container has no word about the screen, or the fields, the pictures do. */
+const pq = 16
+const isUndecided = (track: DemuxTrack): boolean =>
+  track.picture !== null &&
+  ((track.picture.interlacing ?? codecDetails(track).interlacing) === null ||
+    (track.picture.color.transfer === pq && track.picture.masteringDisplay === null))
 
 /** What the object holds. Throws `Refused` for a bad one, and whatever it likes for one it can't make sense of. */
 export const probe = async (read: ReadBytes, kind: DemuxKind, sizeBytes: number): Promise<DemuxReport> => {
@@ -178,23 +231,24 @@ export const probe = async (read: ReadBytes, kind: DemuxKind, sizeBytes: number)
   const video = await input.getVideoTracks()
   const audio = await input.getAudioTracks()
   const tracks: Array<DemuxTrack> = []
-  for (const track of video) tracks.push(await videoTrack(track, outline))
+  const length = await duration(input, kind, sizeBytes)
+  const whole = { outline, sizeBytes, durationSeconds: length }
+  for (const track of video) tracks.push(await videoTrack(track, whole))
   for (const track of audio) tracks.push(await audioTrack(track, outline))
   tracks.sort((a, b) => a.index - b.index)
-  const length = await duration(input, kind, sizeBytes)
-  const { tags, hasCover } = await tagsOf(input)
+  const { tags, pictures } = await tagsOf(input)
   const count = (wanted: string) => outline?.tracks.filter((track) => track.kind === wanted).length ?? 0
   return {
     container: containers[format.name] ?? format.name.toLowerCase(),
     durationSeconds: length,
     tracks,
     tags: typeof outline?.title === "string" ? { title: outline.title, ...tags } : tags,
-    hasCover,
+    pictures,
     createdAtMillis: outline?.createdAtMillis ?? null,
     isPartial:
       length === null ||
       tracks.length === 0 ||
-      tracks.some((track) => track.codec === null) ||
+      tracks.some((track) => track.codec === null || isUndecided(track)) ||
       (outline !== null &&
         (outline.hasChapters ||
           count("subtitle") > 0 ||

@@ -1,3 +1,8 @@
+import type { ContentLight, DolbyVision, Keyframes, MasteringDisplay, MediaStream } from "@joy/domain/MediaStream"
+
+import type { EmbeddedPicture } from "../ProbeResult.ts"
+import type { ColorCodes } from "./Outline.ts"
+
 /** What the demuxing thread and its owner say to each other. Plain data: it crosses threads by structured clone. */
 
 /** The containers that are read in process, by the first bytes of the object. */
@@ -20,19 +25,32 @@ export interface DemuxTrack {
   readonly isForced: boolean
   /** Bits per second, where the container says it. */
   readonly bitrate: number | null
-  /** Pixels as coded. */
-  readonly width: number | null
-  readonly height: number | null
-  /** Pixels as displayed: sample aspect ratio and rotation applied. */
-  readonly displayWidth: number | null
-  readonly displayHeight: number | null
-  /** Degrees clockwise. */
-  readonly rotation: number
-  /** Frames per second. */
-  readonly frameRate: number | null
+  /** What else it is flagged as, by FFmpeg's names. */
+  readonly dispositions: ReadonlyArray<string>
+  readonly picture: DemuxPicture | null
   readonly channels: number | null
   /** Hertz. */
   readonly sampleRate: number | null
+}
+
+/** What only tracks of pictures have. */
+export interface DemuxPicture {
+  /** Pixels as coded. */
+  readonly width: number
+  readonly height: number
+  /** Width to height of one sample, where the container says it: `4:3`. */
+  readonly sampleAspectRatio: string | null
+  /** Degrees clockwise. */
+  readonly rotation: number
+  /** Frames per second, as a fraction. */
+  readonly frameRate: string | null
+  readonly isVariableFrameRate: boolean | null
+  readonly interlacing: MediaStream["interlacing"]
+  readonly keyframes: Keyframes | null
+  readonly color: ColorCodes
+  readonly masteringDisplay: MasteringDisplay | null
+  readonly contentLight: ContentLight | null
+  readonly dolbyVision: DolbyVision | null
 }
 
 export interface DemuxReport {
@@ -41,10 +59,10 @@ export interface DemuxReport {
   readonly tracks: ReadonlyArray<DemuxTrack>
   /** By the container's own names and by mediabunny's; strings only. */
   readonly tags: Readonly<Record<string, string>>
-  readonly hasCover: boolean
+  readonly pictures: ReadonlyArray<EmbeddedPicture>
   /** Milliseconds since the epoch at which the container says it was made. */
   readonly createdAtMillis: number | null
-  /** There is more in it than is told here (subtitles, chapters, unknown codecs): ask ffprobe if it is there. */
+  /** There is more in it than is told here (subtitles, chapters, unknown codecs, fields, screens): ask ffprobe if it is there. */
   readonly isPartial: boolean
 }
 

@@ -50,6 +50,8 @@ export interface Settings {
   readonly runnerPort: number
   readonly shutdownTimeout: number
   readonly takeoverTimeout: number
+  /** Whether to keep where pictures and films were taken. */
+  readonly keepLocation: boolean
   readonly ffmpegPath: string | undefined
   readonly ffprobePath: string | undefined
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error"
@@ -129,6 +131,7 @@ const read = Effect.gen(function* () {
     runnerPort: yield* get(Variable.port("RUNNER_PORT", 0)),
     takeoverTimeout: yield* get(Variable.duration("TAKEOVER_TIMEOUT", 15_000)),
     shutdownTimeout: yield* get(Variable.duration("SHUTDOWN_TIMEOUT", 15_000)),
+    keepLocation: yield* get(Variable.flag("KEEP_LOCATION", false)),
     ffmpegPath: (yield* get(Variable.text("FFMPEG_PATH", null))) ?? undefined,
     ffprobePath: (yield* get(Variable.text("FFPROBE_PATH", null))) ?? undefined,
     logLevel: yield* get(Variable.oneOf("trace", "debug", "info", "warn", "error")("LOG_LEVEL", "info" as const)),

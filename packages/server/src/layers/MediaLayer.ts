@@ -6,5 +6,7 @@ import { Configuration } from "../config/Configuration.ts"
 
 /** Reading what is inside objects, with the tools that the environment names or that are found. */
 export const layer = Layer.unwrap(
-  Effect.map(Configuration, ({ ffmpegPath, ffprobePath }) => Media.layer({ ffmpegPath, ffprobePath }))
+  Effect.map(Configuration, ({ ffmpegPath, ffprobePath, keepLocation }) =>
+    Media.layer({ ffmpegPath, ffprobePath, keepLocation })
+  )
 )

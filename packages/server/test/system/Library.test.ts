@@ -136,6 +136,33 @@ describeWith(["ffmpeg"], "the library", () => {
       })
     )
 
+    it.effect("tells what a player needs to choose how to play", () =>
+      Effect.gen(function* () {
+        const { admin } = yield* JoyUp.JoyUp
+        yield* put("choose.mkv", yield* TestMedia.video({ container: "mkv", gop: 25 }))
+        const { id } = yield* settledItem("choose.mkv")
+        const { renditions, streams } = yield* admin.client.media.byId({ params: { id } })
+        assert.deepInclude(streams[0], {
+          type: "video",
+          codec: "h264",
+          frameRateFraction: "25/1",
+          isVariableFrameRate: false,
+          interlacing: "progressive",
+          sampleAspectRatio: "1:1",
+          pixelFormat: "yuv420p"
+        })
+        assert.match(streams[0]?.codecString ?? "", /^avc1\.[0-9a-f]{6}$/)
+        assert.closeTo(streams[0]?.keyframes?.longestSeconds ?? 0, 1, 0.05)
+        assert.deepInclude(streams[1], {
+          type: "audio",
+          codecString: "mp4a.40.2",
+          channels: 2,
+          channelLayout: "stereo"
+        })
+        assert.strictEqual(renditions[0]?.url, `/media/${id}/content`)
+      })
+    )
+
     it.effect("takes a file that is being written when it is whole, and once", () =>
       Effect.gen(function* () {
         const path = yield* inLibrary("growing.mp4")
