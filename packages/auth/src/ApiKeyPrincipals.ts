@@ -10,14 +10,18 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlSchema from "effect/sql/SqlSchema"
 
 import * as ApiKeySecret from "./ApiKeySecret.ts"
+import { Denials } from "./Denials.ts"
+import type { RequestFacts } from "./RequestFacts.ts"
 import * as RoleRows from "./RoleRows.ts"
 
-const Live = Schema.Struct({
+const Found = Schema.Struct({
   id: ApiKeyId,
   userId: UserId,
   permissions: Schema.Array(Schema.String),
   granted: Schema.Array(Schema.String),
-  touch: Schema.Boolean
+  touch: Schema.Boolean,
+  /** Why the key does not work; nothing for one that does. */
+  refusal: Schema.NullOr(Schema.Literals(["revoked", "expired", "disabled"]))
 })
 
 export class ApiKeyPrincipals extends Context.Service<
@@ -25,20 +29,21 @@ export class ApiKeyPrincipals extends Context.Service<
   {
     /**
      * Who an API key stands for at this moment: its owner, with those of the key's permissions that the owner has.
-     * Fails when the key has run out or was revoked, or its owner is disabled or gone.
+     * Fails when the key has run out or was revoked, or its owner is disabled, which is written down, or gone.
      */
-    readonly principalOf: (key: string) => Effect.Effect<Principal, Unauthenticated>
+    readonly principalOf: (key: string, facts: RequestFacts) => Effect.Effect<Principal, Unauthenticated>
   }
 >()("@joy/auth/ApiKeyPrincipals") {
-  static readonly layerNoDeps: Layer.Layer<ApiKeyPrincipals, never, SqlClient.SqlClient> = Layer.effect(
+  static readonly layerNoDeps: Layer.Layer<ApiKeyPrincipals, never, Denials | SqlClient.SqlClient> = Layer.effect(
     ApiKeyPrincipals,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const denials = yield* Denials
 
       // Nothing is copied: one read by a unique index, and what has changed holds for the next request.
       const find = SqlSchema.findOneOption({
         Request: Schema.Uint8Array,
-        Result: Live,
+        Result: Found,
         execute: (hash) => sql`
           SELECT k.id, k.user_id, k.permissions,
             ARRAY(
@@ -46,10 +51,14 @@ export class ApiKeyPrincipals extends Context.Service<
               FROM user_roles ur JOIN roles r ON r.id = ur.role_id CROSS JOIN unnest(r.permissions) AS p (permission)
               WHERE ur.user_id = k.user_id
             ) AS granted,
-            coalesce(k.last_used_at < now() - interval '1 minute', true) AS touch
+            coalesce(k.last_used_at < now() - interval '1 minute', true) AS touch,
+            CASE
+              WHEN k.revoked_at IS NOT NULL THEN 'revoked'
+              WHEN k.expires_at <= now() THEN 'expired'
+              WHEN u.disabled_at IS NOT NULL THEN 'disabled'
+            END AS refusal
           FROM api_keys k JOIN users u ON u.id = k.user_id
-          WHERE k.key_hash = ${hash} AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
-            AND u.disabled_at IS NULL`
+          WHERE k.key_hash = ${hash}`
       })
 
       /** Once a minute, whoever asks: the second of two at once waits, looks again, and finds nothing to do. */
@@ -60,18 +69,22 @@ export class ApiKeyPrincipals extends Context.Service<
           Effect.catchCause((cause) => Effect.logWarning("The use of an API key was not written down", cause))
         )
 
-      const principalOf = Effect.fn("ApiKeyPrincipals.principalOf")(function* (key: string) {
+      const principalOf = Effect.fn("ApiKeyPrincipals.principalOf")(function* (key: string, facts: RequestFacts) {
         const hash = ApiKeySecret.hashOf(key)
         if (hash === undefined) return yield* new Unauthenticated({})
         const found = Option.getOrUndefined(yield* Effect.orDie(find(hash)))
         if (found === undefined) return yield* new Unauthenticated({})
-        if (found.touch) yield* touch(found.id)
         const held = RoleRows.known(found.granted)
         const principal: Principal = {
           userId: found.userId,
           credential: { kind: "apiKey", apiKeyId: found.id },
           permissions: new Set([...RoleRows.known(found.permissions)].filter((permission) => held.has(permission)))
         }
+        if (found.refusal !== null) {
+          yield* denials.note({ action: "api-key.refused", principal, facts, detail: { reason: found.refusal } })
+          return yield* new Unauthenticated({})
+        }
+        if (found.touch) yield* touch(found.id)
         return principal
       })
 

@@ -25,6 +25,8 @@ export type AuditAction =
   | "role.deleted"
   | "api-key.created"
   | "api-key.revoked"
+  | "api-key.refused"
+  | "access.denied"
   | "session.ended"
   | "session.refresh-reused"
 

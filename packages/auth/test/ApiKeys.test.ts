@@ -24,7 +24,7 @@ const create = (userId: UserId, permissions: ReadonlyArray<Permission> = ["media
   )
 const principalOf = (key: string | Redacted.Redacted) =>
   Effect.flatMap(ApiKeyPrincipals, (principals) =>
-    principals.principalOf(typeof key === "string" ? key : Redacted.value(key))
+    principals.principalOf(typeof key === "string" ? key : Redacted.value(key), none)
   )
 
 describe("ApiKeys", () => {
@@ -103,6 +103,26 @@ describe("ApiKeys", () => {
         yield* principalOf(key)
         yield* sql`DELETE FROM users WHERE id = ${owner.id}`
         assert.strictEqual(yield* tag(principalOf(key)), "Unauthenticated")
+      })
+    )
+
+    it.effect("leave an entry when they are used after their end, and a flood leaves few [L9, L11]", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { id } = yield* newUser()
+        const { id: keyId, key } = yield* create(id)
+        yield* (yield* ApiKeys).revoke(keyId, none).pipe(as({ userId: id }))
+        for (let n = 0; n < 100; n++) yield* tag(principalOf(key))
+        const rows = yield* sql<{ readonly actorId: string; readonly detail: Record<string, unknown> }>`
+          SELECT actor_id, detail FROM audit_log WHERE action = 'api-key.refused' AND actor_id = ${id} ORDER BY id`
+        assert.strictEqual(rows.length, 30)
+        assert.deepStrictEqual(rows[0]?.detail, { reason: "revoked", apiKeyId: keyId })
+        assert.deepStrictEqual(rows.at(-1)?.detail, { reason: "revoked", apiKeyId: keyId, othersLeftOut: true })
+        // What was made up has no entry.
+        const count = sql`SELECT 1 FROM audit_log WHERE action = 'api-key.refused'`
+        const before = yield* count
+        yield* tag(principalOf(`joy_${"A".repeat(43)}`))
+        assert.strictEqual((yield* count).length, before.length)
       })
     )
 

@@ -20,6 +20,7 @@ import { ApiKeys } from "../src/ApiKeys.ts"
 import { AuditLog } from "../src/AuditLog.ts"
 import { AuditTrail } from "../src/AuditTrail.ts"
 import { AuthConfig, type AuthOptions } from "../src/AuthConfig.ts"
+import { Denials } from "../src/Denials.ts"
 import * as KeyFile from "../src/KeyFile.ts"
 import { Keys } from "../src/Keys.ts"
 import * as KeySigner from "../src/KeySigner.ts"
@@ -45,7 +46,7 @@ const services = Layer.mergeAll(
   Principals.layerNoDeps,
   AccessTokens.layer
 ).pipe(
-  Layer.provideMerge(Sessions.layerNoDeps),
+  Layer.provideMerge(Layer.merge(Sessions.layerNoDeps, Denials.layer)),
   Layer.provideMerge(Layer.mergeAll(Revocations.layer, SessionUse.layer, RateLimits.layerMemory)),
   Layer.provide([EventLog.layer, OwnedItems.layerUserDeletion]),
   Layer.provideMerge(Layer.mergeAll(AuditLog.layer, PasswordHasher.layer, PasswordPolicy.layer, KeySigner.layer))

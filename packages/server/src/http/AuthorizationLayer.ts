@@ -12,18 +12,20 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 
+import { ClientAddress } from "./ClientAddress.ts"
 import { RefreshCookie } from "./RefreshCookie.ts"
 
 /** The principal of an access token or an API key. An absent credential is an empty one. */
-const principalOf = Effect.gen(function* () {
+export const principalOf = Effect.gen(function* () {
   const tokens = yield* AccessTokens
   const principals = yield* Principals
   const apiKeys = yield* ApiKeyPrincipals
+  const address = yield* ClientAddress
   return (credential: Redacted.Redacted) => {
     const text = Redacted.value(credential)
     if (text === "") return Effect.fail(new Unauthenticated({}))
     return ApiKeySecret.isApiKey(text)
-      ? apiKeys.principalOf(text)
+      ? Effect.flatMap(address.of, (facts) => apiKeys.principalOf(text, facts))
       : Effect.flatMap(tokens.verify(text), principals.principalOf)
   }
 })

@@ -17,14 +17,15 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 import { isDatabaseAway } from "./DatabaseAway.ts"
-import { routeTable } from "./RouteTable.ts"
+import { DenialNotes } from "./DenialNotes.ts"
+import * as RouteTable from "./RouteTable.ts"
 
 /**
  * The last word on every answer: whatever the router, a decoder or a defect left without a problem document gets one.
  * Nothing of a cause reaches the client; it goes to the log, beside the request's id.
  */
 
-const allowedMethods = routeTable([
+const { methods: allowedMethods } = RouteTable.make([
   { method: "GET", path: "/openapi.json" },
   { method: "GET", path: "/docs" }
 ])
@@ -93,12 +94,17 @@ const ofResponse = (response: HttpServerResponse.HttpServerResponse) => {
 }
 
 export const layer = HttpRouter.middleware(
-  (handled) =>
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-      Effect.matchCauseEffect(handled, {
-        onFailure: (cause) => ofCause(request, cause),
-        onSuccess: ofResponse
-      })
-    ),
+  Effect.map(
+    DenialNotes,
+    ({ note }) =>
+      (handled) =>
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+          Effect.matchCauseEffect(handled, {
+            onFailure: (cause) => ofCause(request, cause),
+            onSuccess: (response) =>
+              response.status === 403 ? Effect.andThen(note(request), ofResponse(response)) : ofResponse(response)
+          })
+        )
+  ),
   { global: true }
 )

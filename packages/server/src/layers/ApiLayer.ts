@@ -23,6 +23,7 @@ import { AuditHandlers } from "../http/AuditHandlers.ts"
 import { AuthHandlers } from "../http/AuthHandlers.ts"
 import * as AuthorizationLayer from "../http/AuthorizationLayer.ts"
 import { ClientAddress } from "../http/ClientAddress.ts"
+import { DenialNotes } from "../http/DenialNotes.ts"
 import { HealthHandlers } from "../http/HealthHandlers.ts"
 import { IdentityHandlers } from "../http/IdentityHandlers.ts"
 import { MediaHandlers } from "../http/MediaHandlers.ts"
@@ -93,6 +94,7 @@ const routes = Layer.mergeAll(
     AuthorizationLayer.logoutAuthorization
   ]),
   Layer.provide([RequestValidationLayer.layer, RateLimitFields.layer]),
+  Layer.provide(DenialNotes.layer),
   Layer.provide([services, ClientAddress.layer, RefreshCookie.layer])
 )
 

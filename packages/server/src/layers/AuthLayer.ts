@@ -7,6 +7,7 @@ import { ApiKeys } from "@joy/auth/ApiKeys"
 import { AuditLog } from "@joy/auth/AuditLog"
 import { AuditTrail } from "@joy/auth/AuditTrail"
 import { AuthConfig } from "@joy/auth/AuthConfig"
+import { Denials } from "@joy/auth/Denials"
 import { Keys } from "@joy/auth/Keys"
 import * as KeySigner from "@joy/auth/KeySigner"
 import { PasswordHasher } from "@joy/auth/PasswordHasher"
@@ -79,7 +80,7 @@ export const layer = Layer.mergeAll(
   Principals.layerNoDeps,
   AccessTokens.layer
 ).pipe(
-  Layer.provideMerge(Sessions.layerNoDeps),
+  Layer.provideMerge(Layer.merge(Sessions.layerNoDeps, Denials.layer)),
   Layer.provide([Revocations.layer, SessionUse.layer, EventLog.layer, OwnedItems.layerUserDeletion]),
   Layer.provideMerge(foundation)
 )

@@ -3,6 +3,8 @@ import { join } from "node:path"
 
 import { assert, layer } from "@effect/vitest"
 import { Api } from "@joy/domain/Api"
+import { UserId } from "@joy/domain/Ids"
+import { allPermissions, type Permission } from "@joy/domain/Permission"
 import * as Joy from "@joy/testing/Joy"
 import type * as JoyHttp from "@joy/testing/JoyHttp"
 import * as JoyUp from "@joy/testing/JoyUp"
@@ -12,17 +14,35 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 
-/** Who asks. `owner` is a viewer whose folder holds the private item, `viewer` is another one. */
-const actors = ["anonymous", "owner", "viewer", "curator", "admin"] as const
+/**
+ * Who asks. `owner` is a viewer whose folder holds the private item, `viewer` is another one. `readKey` is an API key of
+ * the owner with media:read alone, `adminKey` one of the administrator with every permission there is.
+ */
+const actors = ["anonymous", "owner", "viewer", "curator", "admin", "readKey", "adminKey"] as const
 type Actor = (typeof actors)[number]
+
+const people = ["owner", "viewer", "curator", "admin"] as const
+type Person = (typeof people)[number]
+const isPerson = (actor: Actor): actor is Person => people.some((person) => person === actor)
+
+const keyOf = ({ client }: JoyUp.SignedIn, permissions: ReadonlyArray<Permission>) =>
+  client.apiKeys.create({ payload: { name: "a key", permissions } }).pipe(
+    Effect.map(({ key }) => Redacted.value(key)),
+    Effect.orDie
+  )
 
 /** An installation with an item of everybody and one of the owner alone, and everyone signed in. */
 class World extends Context.Service<
   World,
   {
     readonly up: JoyUp.JoyUp["Service"]
-    readonly signedIn: Readonly<Record<Exclude<Actor, "anonymous">, JoyUp.SignedIn>>
+    readonly signedIn: Readonly<Record<Person, JoyUp.SignedIn>>
+    /** What each shows. */
+    readonly credentials: Readonly<Record<Actor, string | undefined>>
+    /** The access token of a session that was ended. */
+    readonly endedToken: string
     readonly sharedId: string
     readonly privateId: string
     readonly scanId: string
@@ -45,10 +65,22 @@ class World extends Context.Service<
         Effect.orDie(up.admin.client.media.list({ query: {} })),
         ({ items }) => items.length === 2 && items.every(({ status }) => status === "ready")
       )
+      const leaver = yield* up.signIn("owner", JoyUp.accountPassword)
+      yield* Effect.orDie(leaver.client.auth.logout())
       const idOf = (key: string) => String(items.find(({ s3Key }) => s3Key === key)?.id)
       return {
         up,
         signedIn: { owner, viewer, curator, admin: up.admin },
+        credentials: {
+          anonymous: undefined,
+          owner: owner.token,
+          viewer: viewer.token,
+          curator: curator.token,
+          admin: up.admin.token,
+          readKey: yield* keyOf(owner, ["media:read"]),
+          adminKey: yield* keyOf(up.admin, allPermissions)
+        },
+        endedToken: leaver.token,
         sharedId: idOf("shared.mp4"),
         privateId: idOf(`users/${owner.userId}/film.mp4`),
         scanId
@@ -68,7 +100,7 @@ interface Asked {
 
 interface Rule {
   /** For each of `actors`, in their order. */
-  readonly statuses: readonly [number, number, number, number, number]
+  readonly statuses: readonly [number, number, number, number, number, number, number]
   readonly path?: (asked: Asked) => string
   readonly body?: (asked: Asked) => unknown
   /** Asks with the spare session: it is gone afterwards. */
@@ -79,10 +111,13 @@ interface Rule {
   readonly make?: (world: World["Service"], actor: Actor) => Effect.Effect<string>
 }
 
-const everybody = [200, 200, 200, 200, 200] as const
-const signedIn = [401, 200, 200, 200, 200] as const
-const ofTheItem = [401, 200, 404, 200, 200] as const
-const curators = (status: number) => [401, 403, 403, status, status] as const
+const everybody = [200, 200, 200, 200, 200, 200, 200] as const
+const signedIn = [401, 200, 200, 200, 200, 200, 200] as const
+const ofTheItem = [401, 200, 404, 200, 200, 200, 200] as const
+const administrators = (status: number) => [401, 403, 403, 403, status, 403, status] as const
+const curators = (status: number) => [401, 403, 403, status, status, 403, status] as const
+/** Keys are managed, and sessions ended, by who is signed in alone. */
+const sessionsAlone = (status: number) => [401, status, status, status, status, 403, 403] as const
 
 const newAccount = (prefix: string) => (asked: Asked) => ({
   username: `${prefix}-${asked.actor}`,
@@ -105,7 +140,7 @@ let made = 0
 
 /** Every route of the contract. A new one belongs here before it belongs anywhere. */
 const rules: Readonly<Record<string, Rule>> = {
-  "POST /auth/register": { statuses: [201, 201, 201, 201, 201], body: newAccount("registered") },
+  "POST /auth/register": { statuses: [201, 201, 201, 201, 201, 201, 201], body: newAccount("registered") },
   "POST /auth/login": {
     statuses: everybody,
     body: () => ({ identifier: "owner", password: JoyUp.accountPassword })
@@ -114,10 +149,10 @@ const rules: Readonly<Record<string, Rule>> = {
     statuses: everybody,
     body: ({ spare }) => ({ refreshToken: JoyUp.refreshTokenOf(spare.tokens) })
   },
-  "POST /auth/logout": { statuses: [401, 204, 204, 204, 204], spends: true },
-  "POST /auth/logout-all": { statuses: [401, 204, 204, 204, 204], spends: true, endsOthers: true },
+  "POST /auth/logout": { statuses: sessionsAlone(204), spends: true },
+  "POST /auth/logout-all": { statuses: sessionsAlone(204), spends: true, endsOthers: true },
   "POST /auth/password": {
-    statuses: [401, 204, 204, 204, 204],
+    statuses: sessionsAlone(204),
     body: ({ actor, world }) => {
       const password = actor === "admin" ? world.up.password : JoyUp.accountPassword
       return { currentPassword: password, newPassword: password }
@@ -128,57 +163,57 @@ const rules: Readonly<Record<string, Rule>> = {
   "GET /protected": { statuses: signedIn },
   "GET /.well-known/jwks.json": { statuses: everybody },
   "GET /users/me": { statuses: signedIn },
-  "GET /users": { statuses: [401, 403, 403, 403, 200] },
-  "POST /users": { statuses: [401, 403, 403, 403, 201], body: newAccount("created") },
+  "GET /users": { statuses: administrators(200) },
+  "POST /users": { statuses: administrators(201), body: newAccount("created") },
   "GET /users/:id": {
-    statuses: [401, 200, 404, 404, 200],
+    statuses: [401, 200, 404, 404, 200, 200, 200],
     path: ({ world }) => `/users/${world.signedIn.owner.userId}`
   },
   "PATCH /users/:id": {
-    statuses: [401, 200, 404, 404, 200],
+    statuses: [401, 200, 404, 404, 200, 403, 200],
     path: ({ world }) => `/users/${world.signedIn.owner.userId}`,
     body: ({ actor }) => ({ displayName: `named by ${actor}` })
   },
   "DELETE /users/:id": {
-    statuses: [401, 404, 404, 404, 204],
+    statuses: [401, 404, 404, 404, 204, 404, 204],
     make: makeStranger,
     path: ({ madeId }) => `/users/${madeId}`
   },
   "PUT /users/:id/roles": {
-    statuses: [401, 403, 403, 403, 200],
+    statuses: administrators(200),
     path: ({ world }) => `/users/${world.signedIn.owner.userId}/roles`,
     body: () => ({ roles: ["viewer"] })
   },
-  "GET /roles": { statuses: [401, 403, 403, 403, 200] },
+  "GET /roles": { statuses: administrators(200) },
   "POST /roles": {
-    statuses: [401, 403, 403, 403, 201],
+    statuses: administrators(201),
     body: ({ actor }) => ({ name: `made-by-${actor}`, permissions: ["media:read"] })
   },
   "PUT /roles/:id": {
-    statuses: [401, 403, 403, 403, 200],
+    statuses: administrators(200),
     make: makeRole,
     path: ({ madeId }) => `/roles/${madeId}`,
     body: ({ actor }) => ({ name: `changed-by-${actor}`, permissions: [] })
   },
   "DELETE /roles/:id": {
-    statuses: [401, 403, 403, 403, 204],
+    statuses: administrators(204),
     make: makeRole,
     path: ({ madeId }) => `/roles/${madeId}`
   },
-  "GET /audit": { statuses: [401, 403, 403, 403, 200] },
-  "GET /api-keys": { statuses: signedIn },
+  "GET /audit": { statuses: administrators(200) },
+  "GET /api-keys": { statuses: sessionsAlone(200) },
   "POST /api-keys": {
-    statuses: [401, 201, 201, 201, 201],
+    statuses: sessionsAlone(201),
     body: () => ({ name: "a key", permissions: ["media:read"] })
   },
   "DELETE /api-keys/:id": {
-    statuses: [401, 204, 404, 404, 404],
+    statuses: [401, 204, 404, 404, 404, 403, 403],
     make: makeKey,
     path: ({ madeId }) => `/api-keys/${madeId}`
   },
   "GET /sessions": { statuses: signedIn },
   "DELETE /sessions/:id": {
-    statuses: [401, 204, 404, 404, 204],
+    statuses: [401, 204, 404, 404, 204, 403, 403],
     path: ({ spare }) => `/sessions/${spare.tokens.sessionId}`
   },
   "GET /media": { statuses: signedIn },
@@ -186,7 +221,7 @@ const rules: Readonly<Record<string, Rule>> = {
   "GET /media/:id/content": { statuses: ofTheItem, path: ({ world }) => `/media/${world.privateId}/content` },
   "GET /media/:id/thumbnail": { statuses: ofTheItem, path: ({ world }) => `/media/${world.privateId}/thumbnail` },
   "POST /media/:id/retry": {
-    statuses: [401, 403, 404, 202, 202],
+    statuses: [401, 403, 404, 202, 202, 403, 202],
     path: ({ world }) => `/media/${world.privateId}/retry`
   },
   "POST /media/refresh": { statuses: curators(202) },
@@ -211,18 +246,25 @@ const ask = Effect.fnUntraced(function* (route: string, rule: Rule, actor: Actor
   const world = yield* World
   const { up } = world
   // Sessions that a rule ends are the owner's where the id stands in the path, and the actor's else.
-  const spareOf = rule.spends === true && actor !== "anonymous" ? actor : "owner"
+  const spareOf = rule.spends === true && isPerson(actor) ? actor : "owner"
   const spare = yield* up.signIn(spareOf, spareOf === "admin" ? up.password : JoyUp.accountPassword)
   const madeId = rule.make === undefined ? "" : yield* rule.make(world, actor)
   const asked: Asked = { world, actor, spare, madeId }
   const [method = "", template = ""] = route.split(" ")
-  const token = actor === "anonymous" ? undefined : rule.spends === true ? spare.token : world.signedIn[actor].token
+  const token = rule.spends === true && isPerson(actor) ? spare.token : world.credentials[actor]
   const options: JoyHttp.RequestOptions = {
     method,
     token,
     ...(rule.body === undefined ? {} : { body: rule.body(asked) })
   }
-  return yield* up.request(rule.path?.(asked) ?? template, options)
+  const path = rule.path?.(asked) ?? template
+  const answer = yield* up.request(path, options)
+  // A session that was ended is nobody's.
+  if (actor === "anonymous") {
+    const { status } = yield* up.request(path, { ...options, token: world.endedToken })
+    if (answer.status === 401) assert.strictEqual(status, 401, `by an ended session: ${route}`)
+  }
+  return answer
 })
 
 describeWith(["ffmpeg"], "who may do what", () => {
@@ -300,6 +342,32 @@ describeWith(["ffmpeg"], "who may do what", () => {
             { status: nobody.status, text: nobody.text }
           )
         }
+      })
+    )
+
+    it.effect("writes down who was refused, and where, and little of a flood [L9, L11]", () =>
+      Effect.gen(function* () {
+        const { credentials, signedIn, up } = yield* World
+        const { userId } = signedIn.viewer
+        const denied = Effect.map(
+          Effect.orDie(
+            up.admin.client.audit.list({ query: { userId: UserId.make(userId), action: "access.denied", limit: 200 } })
+          ),
+          ({ items }) => items
+        )
+        const before = yield* denied
+        // Those of the matrix above.
+        assert.includeMembers(
+          before.map(({ detail }) => detail["route"]),
+          ["GET /users", "PUT /users/:id/roles", "POST /roles", "GET /audit", "POST /media/refresh"]
+        )
+        assert.isTrue(
+          before.every(({ ip, sessionId }) => ip === "127.0.0.1" && sessionId === signedIn.viewer.tokens.sessionId)
+        )
+        for (let n = 0; n < 60; n++) yield* up.request("/audit", { token: credentials.viewer })
+        const after = yield* denied
+        assert.strictEqual(after.length, 30)
+        assert.deepStrictEqual(after[0]?.detail, { route: "GET /audit", othersLeftOut: true })
       })
     )
 
