@@ -37,13 +37,6 @@ const slackMillis = 500
 
 const millis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
-export interface Listening {
-  /** What was copied in an earlier epoch may have missed an announcement. */
-  readonly epoch: number
-  /** Milliseconds since the epoch of the clock. */
-  readonly sinceMillis: number
-}
-
 /** The sending side. */
 export const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -85,9 +78,8 @@ export const listen = Effect.fnUntraced(function* (
 ) {
   const clock = yield* Clock.Clock
   const self = SecureRandom.uuidV7Unsafe()
-  let listening: Listening | null = null
+  let since: number | null = null
   let trustedUntil = Number.NEGATIVE_INFINITY
-  let epoch = 0
 
   const heartbeat = Effect.gen(function* () {
     const now = yield* millis
@@ -128,7 +120,9 @@ export const listen = Effect.fnUntraced(function* (
   const attend = Effect.gen(function* () {
     const queue = yield* pg.listen(channel)
     trustedUntil = Number.NEGATIVE_INFINITY
-    listening = { epoch: ++epoch, sinceMillis: yield* Clock.currentTimeMillis }
+    const [now] = yield* sql<{ readonly millis: number }>`
+      SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS millis`
+    since = now?.millis ?? null
     const hearing = Effect.flatMap(Queue.take(queue), ({ payload }) => take(payload))
     return yield* Effect.raceFirst(Effect.forever(hearing), Effect.forever(beat))
   }).pipe(
@@ -136,9 +130,8 @@ export const listen = Effect.fnUntraced(function* (
     Effect.catchDefect(Effect.fail),
     Effect.onExit((exit) =>
       Effect.suspend(() => {
-        const was = listening
-        listening = null
-        if (was === null) return Effect.void
+        if (since === null) return Effect.void
+        since = null
         return Effect.andThen(
           Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
             ? Effect.logWarning(
@@ -157,8 +150,7 @@ export const listen = Effect.fnUntraced(function* (
   yield* Effect.forkScoped(Effect.retry(attend, Schedule.spaced("1 second")))
 
   return {
-    /** What is heard, while it is certain that it is. */
-    listening: (): Listening | null =>
-      listening !== null && Number(clock.monotonicTimeNanosUnsafe()) / 1e6 < trustedUntil ? listening : null
+    /** Since when by the database's clock (milliseconds) everything was heard; `null` while that is not certain. */
+    hearsSince: () => (Number(clock.monotonicTimeNanosUnsafe()) / 1e6 < trustedUntil ? since : null)
   }
 })

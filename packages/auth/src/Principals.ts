@@ -25,9 +25,6 @@ interface LiveRow extends IndexEntry {
 
 type Found = IndexEntry | null
 
-/** An answer of the database older than this is used, but not copied: an end could have come and gone meanwhile. */
-const copyWithinMillis = 5_000
-
 const isGranted = Schema.is(GrantedPermission)
 
 export class Principals extends Context.Service<
@@ -57,7 +54,7 @@ export class Principals extends Context.Service<
 
       const readDatabase = (ids: ReadonlyArray<SessionId>) =>
         sql<LiveRow>`
-          SELECT s.id AS session_id, s.user_id,
+          SELECT s.id AS session_id, s.user_id, (extract(epoch FROM now()) * 1000)::float8 AS read_at,
             (extract(epoch FROM least(s.expires_at, s.idle_expires_at) - now()) * 1000)::float8 AS lives_millis,
             ARRAY(
               SELECT DISTINCT p.permission
@@ -70,26 +67,20 @@ export class Principals extends Context.Service<
 
       /** Reads what the index does not know, and tells it. */
       const readThrough = Effect.fnUntraced(function* (ids: ReadonlyArray<SessionId>, found: Map<SessionId, Found>) {
-        const before = revocations.listening()
-        const startedAt = yield* Clock.currentTimeMillis
         const rows = yield* readDatabase(ids)
         for (const row of rows) found.set(row.sessionId, row)
-        const after = revocations.listening()
-        // Only what was read while ends were heard without a gap may be copied.
-        if (before === null || after?.epoch !== before.epoch) return
-        if ((yield* Clock.currentTimeMillis) - startedAt > copyWithinMillis) return
+        if (revocations.hearsSince() === null) return
         const fresh = rows.filter((row) => !revocations.hasEnded(row.sessionId) && !revocations.hasChanged(row.userId))
-        if (fresh.length > 0) yield* index.put(fresh, before.epoch)
+        if (fresh.length > 0) yield* index.put(fresh)
       })
 
       /** Looks sessions up; `null` for those that don't live. */
       const lookUpAll = Effect.fnUntraced(function* (ids: ReadonlyArray<SessionId>) {
         const found = new Map<SessionId, Found>()
-        const listening = revocations.listening()
-        const now = yield* Clock.currentTimeMillis
+        const since = revocations.hearsSince()
         const unknown: Array<SessionId> = []
-        if (listening !== null && now - listening.sinceMillis >= index.settleMillis) {
-          const answers = yield* index.get(ids, listening.epoch)
+        if (since !== null) {
+          const answers = yield* index.get(ids, since)
           ids.forEach((id, at) => {
             const answer = answers[at]
             if (answer === "ended") return

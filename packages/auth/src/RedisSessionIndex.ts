@@ -9,26 +9,32 @@ import * as RedisGuard from "./RedisGuard.ts"
 import { entryTtlMillis, type IndexAnswer, type NewEntry, SessionIndex } from "./SessionIndex.ts"
 
 /** Also a version: entries of another form are never read. */
-const prefix = "joy:session:1:"
+const prefix = "joy:session:2:"
 const endedMark = "ended"
 
-const Entry = Schema.fromJsonString(Schema.Struct({ userId: UserId, permissions: Schema.Array(Schema.String) }))
+const Entry = Schema.fromJsonString(
+  Schema.Struct({ userId: UserId, permissions: Schema.Array(Schema.String), readAt: Schema.Finite })
+)
 const decodeEntry = Schema.decodeUnknownOption(Entry)
 
-const answer = (text: string | null): IndexAnswer => {
-  if (text === null) return undefined
-  return text === endedMark ? "ended" : Option.getOrUndefined(decodeEntry(text))
-}
+const answer =
+  (since: number) =>
+  (text: string | null): IndexAnswer => {
+    if (text === null) return undefined
+    if (text === endedMark) return "ended"
+    const entry = Option.getOrUndefined(decodeEntry(text))
+    return entry !== undefined && entry.readAt >= since ? entry : undefined
+  }
 
 /**
- * Writes entries that are not there yet, each with its time to live in the same step. A key that holds anything, above
- * all the mark of an end, stays: so a read of the database that is late can't bring a session back.
+ * Writes entries, each with its time to live in the same step. The mark of an end stays: so a read of the database that is
+ * late can't bring a session back.
  */
 const putScript = Redis.script(
   (entries: ReadonlyArray<NewEntry>) => [
     ...entries.map(({ sessionId }) => prefix + sessionId),
-    ...entries.flatMap(({ livesMillis, permissions, userId }) => [
-      JSON.stringify({ userId, permissions }),
+    ...entries.flatMap(({ livesMillis, permissions, readAt, userId }) => [
+      JSON.stringify({ userId, permissions, readAt }),
       Math.floor(Math.min(livesMillis, entryTtlMillis))
     ])
   ],
@@ -36,7 +42,9 @@ const putScript = Redis.script(
     numberOfKeys: (entries) => entries.length,
     lua: `
 for i, key in ipairs(KEYS) do
-  redis.call("SET", key, ARGV[2 * i - 1], "PX", ARGV[2 * i], "NX")
+  if redis.call("GET", key) ~= "ended" then
+    redis.call("SET", key, ARGV[2 * i - 1], "PX", ARGV[2 * i])
+  end
 end
 return #KEYS
 `
@@ -57,22 +65,17 @@ return #KEYS
   }
 ).withReturnType<number>()
 
-export interface RedisSessionIndexOptions {
-  /** See `SessionIndex.settleMillis`: longer than any entry lives. */
-  readonly settleMillis: number
-}
-
-const make = Effect.fnUntraced(function* (options: RedisSessionIndexOptions) {
+const make = Effect.gen(function* () {
   const redis = yield* Redis.Redis
   const guard = RedisGuard.make("Sessions")
   const put = redis.eval(putScript)
   const end = redis.eval(endScript)
   return SessionIndex.of({
-    get: (ids) =>
+    get: (ids, since) =>
       guard(
         redis
           .send<ReadonlyArray<string | null>>("MGET", ...ids.map((id) => prefix + id))
-          .pipe(Effect.map((texts) => texts.map(answer))),
+          .pipe(Effect.map((texts) => texts.map(answer(since)))),
         Effect.succeed(ids.map(() => undefined))
       ),
     put: (entries) => {
@@ -81,13 +84,9 @@ const make = Effect.fnUntraced(function* (options: RedisSessionIndexOptions) {
       return living.length === 0 ? Effect.void : guard(Effect.asVoid(put(living)), Effect.void)
     },
     // A mark that gets lost does no harm: every process has heard of the end before it is answered.
-    end: (ids) => (ids.length === 0 ? Effect.void : guard(Effect.asVoid(end(ids)), Effect.void)),
-    settleMillis: options.settleMillis
+    end: (ids) => (ids.length === 0 ? Effect.void : guard(Effect.asVoid(end(ids)), Effect.void))
   })
 })
 
-export const layerWith = (options: RedisSessionIndexOptions): Layer.Layer<SessionIndex, never, Redis.Redis> =>
-  Layer.effect(SessionIndex, make(options))
-
 /** In Redis, for all processes. Without Redis everything is asked of the database. */
-export const layer: Layer.Layer<SessionIndex, never, Redis.Redis> = layerWith({ settleMillis: 2 * entryTtlMillis })
+export const layer: Layer.Layer<SessionIndex, never, Redis.Redis> = Layer.effect(SessionIndex, make)

@@ -58,13 +58,13 @@ const make = Effect.gen(function* () {
     yield* sql.afterCommit(Effect.andThen(remember(changedUntil, userIds), heardByAll))
   }, Effect.orDie)
 
-  const service = (listening: () => Announcements.Listening | null) =>
+  const service = (hearsSince: () => number | null) =>
     Revocations.of({
       end,
       change,
       hasEnded: (id) => endedUntil.has(id),
       hasChanged: (userId) => changedUntil.has(userId),
-      listening
+      hearsSince
     })
 
   const hear = (message: string) => {
@@ -96,10 +96,11 @@ export class Revocations extends Context.Service<
     /** Whether index entries of the user may be out of date. */
     readonly hasChanged: (userId: UserId) => boolean
     /**
-     * The epoch while it is certain that announcements are heard; `null` while it is not, when only the database can be
-     * believed.
+     * Since when by the database's clock (milliseconds) all announcements were heard. What was read from the database after
+     * that, by whomever, holds unless its end or change was announced here. `null` while that is not certain, when only
+     * the database can be believed.
      */
-    readonly listening: () => Announcements.Listening | null
+    readonly hearsSince: () => number | null
   }
 >()("@joy/auth/Revocations") {
   /** Announces, but hears nothing: the database is asked for everything. For tools that run once. */
@@ -121,8 +122,8 @@ export class Revocations extends Context.Service<
     Revocations,
     Effect.gen(function* () {
       const { announcements, hear, service } = yield* make
-      const { listening } = yield* Announcements.listen(announcements, hear)
-      return service(listening)
+      const { hearsSince } = yield* Announcements.listen(announcements, hear)
+      return service(hearsSince)
     })
   )
 }

@@ -9,6 +9,8 @@ export interface IndexEntry {
   readonly userId: UserId
   /** As the roles grant them: `*` is not written out. */
   readonly permissions: ReadonlyArray<string>
+  /** When the database said so, by its own clock, in milliseconds. */
+  readonly readAt: number
 }
 
 /** An entry, that the session has ended, or nothing. */
@@ -33,25 +35,19 @@ export const entryTtlMillis = 60_000
 export class SessionIndex extends Context.Service<
   SessionIndex,
   {
-    /** Answers in the order of the ids. Entries of another epoch than `epoch` may be left out. */
-    readonly get: (ids: ReadonlyArray<SessionId>, epoch: number) => Effect.Effect<ReadonlyArray<IndexAnswer>>
-    /** Stores what was read from the database in `epoch`. */
-    readonly put: (entries: ReadonlyArray<NewEntry>, epoch: number) => Effect.Effect<void>
+    /** Answers in the order of the ids. Entries that were read before `since` are left out. */
+    readonly get: (ids: ReadonlyArray<SessionId>, since: number) => Effect.Effect<ReadonlyArray<IndexAnswer>>
+    /** Stores what was read from the database. */
+    readonly put: (entries: ReadonlyArray<NewEntry>) => Effect.Effect<void>
     /** Notes that sessions have ended. */
     readonly end: (ids: ReadonlyArray<SessionId>) => Effect.Effect<void>
-    /**
-     * How long after announcements began to be heard the index must not be believed yet: it may hold what was ended
-     * before by a process that could not tell it.
-     */
-    readonly settleMillis: number
   }
 >()("@joy/auth/SessionIndex") {
   /** Knows nothing: every answer comes from the database. For tools, and where several processes share no Redis. */
   static readonly layerNone: Layer.Layer<SessionIndex> = Layer.succeed(SessionIndex, {
     get: (ids) => Effect.succeed(ids.map(() => undefined)),
     put: () => Effect.void,
-    end: () => Effect.void,
-    settleMillis: Number.POSITIVE_INFINITY
+    end: () => Effect.void
   })
 
   /**
@@ -60,25 +56,25 @@ export class SessionIndex extends Context.Service<
    */
   static readonly layerMemory: Layer.Layer<SessionIndex> = Layer.sync(SessionIndex, () => {
     const capacity = 100_000
-    const entries = new Map<SessionId, { readonly entry: IndexEntry; readonly epoch: number; readonly until: number }>()
+    const entries = new Map<SessionId, { readonly entry: IndexEntry; readonly until: number }>()
     return {
-      get: (ids, epoch) =>
+      get: (ids, since) =>
         Clock.clockWith((clock) => {
           const now = clock.currentTimeMillisUnsafe()
           return Effect.succeed(
             ids.map((id) => {
               const found = entries.get(id)
-              return found !== undefined && found.epoch === epoch && found.until > now ? found.entry : undefined
+              return found !== undefined && found.entry.readAt >= since && found.until > now ? found.entry : undefined
             })
           )
         }),
-      put: (added, epoch) =>
+      put: (added) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
           for (const { livesMillis, sessionId, ...entry } of added) {
             // Oldest first, so that what has run out is found at the front.
             entries.delete(sessionId)
             if (livesMillis > 0) {
-              entries.set(sessionId, { entry, epoch, until: now + Math.min(livesMillis, entryTtlMillis) })
+              entries.set(sessionId, { entry, until: now + Math.min(livesMillis, entryTtlMillis) })
             }
           }
           for (const [id, { until }] of entries) {
@@ -90,8 +86,7 @@ export class SessionIndex extends Context.Service<
       end: (ids) =>
         Effect.sync(() => {
           for (const id of ids) entries.delete(id)
-        }),
-      settleMillis: 0
+        })
     }
   })
 }

@@ -40,7 +40,7 @@ const deafProcess = Effect.gen(function* () {
   )
   return {
     principals: Context.get(services, Principals),
-    isListening: Effect.sync(() => Context.get(services, Revocations).listening() !== null),
+    isListening: Effect.sync(() => Context.get(services, Revocations).hearsSince() !== null),
     stopEars: Effect.sync(() => {
       gate = Deferred.makeUnsafe<void>()
     }),

@@ -27,7 +27,7 @@ import {
 
 const principalOf = (token: { userId: UserId; sessionId: SessionId; counter: number }) =>
   Effect.flatMap(Principals, (principals) => principals.principalOf(token))
-const isListening = Effect.map(Revocations, (revocations) => revocations.listening() !== null)
+const isListening = Effect.map(Revocations, (revocations) => revocations.hearsSince() !== null)
 /** Until ends are heard of; time passes meanwhile, for who lost the connection waits before the next attempt. */
 const heard = eventually(Effect.andThen(TestClock.adjust("100 millis"), isListening))
 
@@ -91,10 +91,10 @@ describe("Principals", () => {
         const revocations = yield* Revocations
         const index = yield* SessionIndex
         const session = yield* newSession()
-        const epoch = revocations.listening()?.epoch ?? -1
+        const readAt = revocations.hearsSince() ?? 0
         // The read came before the end, its copy after it.
         yield* (yield* Sessions).end(session.sessionId, none)
-        yield* index.put([{ ...session, permissions: [], livesMillis: 60_000 }], epoch)
+        yield* index.put([{ ...session, permissions: [], readAt, livesMillis: 60_000 }])
         yield* Effect.flip(principalOf(session))
         assert.isFalse(yield* (yield* Principals).isLive(session.sessionId))
       })
@@ -201,8 +201,7 @@ describe("Principals", () => {
         return ids.map(() => undefined)
       }),
     put: () => Effect.void,
-    end: () => Effect.void,
-    settleMillis: 0
+    end: () => Effect.void
   })
   layer(processWith(counting).pipe(Layer.provideMerge(world())))((it) => {
     it.effect("asks once, and once for each session, for all who ask in one turn", () =>

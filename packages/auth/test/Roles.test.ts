@@ -74,7 +74,7 @@ describe("Roles", () => {
         const { principalOf } = yield* Principals
         const { act } = yield* newAdmin
         const revocations = yield* Revocations
-        yield* eventually(Effect.sync(() => revocations.listening() !== null))
+        yield* eventually(Effect.sync(() => revocations.hearsSince() !== null))
         const { id, name } = yield* create(roleName(), "media:read").pipe(act)
         const user = yield* newUser()
         const session = yield* (yield* Sessions).open({ userId: user.id, ...none })
