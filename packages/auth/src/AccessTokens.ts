@@ -2,6 +2,7 @@ import { hash, randomUUID, sign, verify as verifySignature } from "node:crypto"
 
 import { SessionId, UserId } from "@joy/domain/Ids"
 import { Unauthenticated } from "@joy/domain/Problem"
+import type { Timestamp } from "@joy/domain/Timestamp"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -90,8 +91,8 @@ const fromBase64Url = (text: string): Buffer | undefined => {
 export class AccessTokens extends Context.Service<
   AccessTokens,
   {
-    /** Signs a token for a session (RFC 9068). */
-    readonly issue: (subject: TokenSubject) => Effect.Effect<IssuedToken>
+    /** Signs a token for a session (RFC 9068), which ends with the session at the latest. */
+    readonly issue: (subject: TokenSubject & { readonly refreshExpiresAt?: Timestamp }) => Effect.Effect<IssuedToken>
     /**
      * Checks all of a token: signature, algorithm, type, issuer, audience and times (5 seconds of tolerance). Whatever
      * is wrong, the answer is the same. Whether the session lives is asked of `Principals`.
@@ -111,10 +112,13 @@ export class AccessTokens extends Context.Service<
 
       // Ed25519 by node:crypto, synchronously: jose signs and verifies on libuv's threads, where a flood of
       // sign-ins makes every request wait for password hashes.
-      const issue = (subject: TokenSubject) =>
+      const issue = (subject: TokenSubject & { readonly refreshExpiresAt?: Timestamp }) =>
         Effect.map(Clock.currentTimeMillis, (now): IssuedToken => {
           const { kid, privateKey } = keys.signingKey(now)
           const iat = Math.floor(now / 1000)
+          const { refreshExpiresAt } = subject
+          const sessionEnd = refreshExpiresAt === undefined ? Infinity : Math.floor(Date.parse(refreshExpiresAt) / 1000)
+          const exp = Math.max(iat + 1, Math.min(iat + ttlSeconds, sessionEnd))
           const header = { alg: "EdDSA", typ: "at+jwt", kid }
           const claims = {
             iss: issuer,
@@ -123,14 +127,14 @@ export class AccessTokens extends Context.Service<
             sid: subject.sessionId,
             gen: subject.counter,
             iat,
-            exp: iat + ttlSeconds,
+            exp,
             jti: randomUUID()
           }
           const input = [header, claims]
             .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
             .join(".")
           const signature = sign(null, Buffer.from(input), privateKey).toString("base64url")
-          return { accessToken: Redacted.make(`${input}.${signature}`), expiresIn: ttlSeconds }
+          return { accessToken: Redacted.make(`${input}.${signature}`), expiresIn: exp - iat }
         })
 
       const check = (token: string): Checked | undefined => {

@@ -111,7 +111,7 @@ export class AccountChanges extends Context.Service<
             sessionId,
             facts
           })
-          yield* sessions.endAll(userId, "password", { facts, exceptSessionId: sessionId })
+          yield* sessions.endAll(userId, "password", { facts, actorId: userId, exceptSessionId: sessionId })
         },
         sql.withTransaction,
         Effect.catchTag("SqlError", Effect.die)
@@ -170,7 +170,7 @@ export class AccountChanges extends Context.Service<
           if (fields.length > 0) yield* audit.append({ ...entry, action: "account.updated", detail: { fields } })
           if (turned) {
             yield* audit.append({ ...entry, action: disabled ? "account.disabled" : "account.enabled" })
-            if (disabled) yield* sessions.endAll(id, "disabled", { facts })
+            if (disabled) yield* sessions.endAll(id, "disabled", { facts, actorId })
           }
           const after = yield* rows.byId(id)
           return Option.isSome(after) ? after.value : yield* new UserNotFound({})
@@ -196,7 +196,7 @@ export class AccountChanges extends Context.Service<
           const found = Option.getOrUndefined(yield* rows.locked(id))
           if (found === undefined) return yield* new UserNotFound({})
           // The rows go with the account; this tells every process that the sessions have ended.
-          yield* sessions.endAll(id, actorId === id ? "logout-all" : "admin", { facts })
+          yield* sessions.endAll(id, actorId === id ? "logout-all" : "admin", { facts, actorId })
           yield* deletion.before(id)
           yield* admins.guarding(id, sql`DELETE FROM users WHERE id = ${id}`)
           yield* audit.append({

@@ -9,10 +9,11 @@ import {
   type InvalidRefreshToken,
   type RefreshTokenReused,
   Session,
-  SessionNotFound
+  type SessionNotFound
 } from "@joy/domain/Session"
 import { Signer } from "@joy/domain/Signer"
 import { Timestamp } from "@joy/domain/Timestamp"
+import type { UserNotFound } from "@joy/domain/User"
 import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
@@ -30,12 +31,9 @@ import { Keys } from "./Keys.ts"
 import type { OpenSession } from "./OpenSession.ts"
 import * as RefreshSecret from "./RefreshSecret.ts"
 import { clean, type RequestFacts } from "./RequestFacts.ts"
-import { Revocations } from "./Revocations.ts"
+import type { Revocations } from "./Revocations.ts"
+import * as SessionEnds from "./SessionEnds.ts"
 import * as SessionRotation from "./SessionRotation.ts"
-import * as SharedRuns from "./SharedRuns.ts"
-
-/** Why all sessions of a user end. */
-export type EndAllReason = "logout-all" | "password" | "disabled" | "admin"
 
 export interface OpenOptions extends RequestFacts {
   readonly userId: UserId
@@ -47,8 +45,6 @@ export interface SessionQuery extends PageQuery {
   /** Whose sessions; the principal's own when absent. */
   readonly userId?: UserId | undefined
 }
-
-const Ended = Schema.Struct({ id: SessionId, userId: UserId })
 
 const Position = Schema.Tuple([Timestamp, SessionId])
 
@@ -75,9 +71,16 @@ export class Sessions extends Context.Service<
     /** Ends the sessions of a user, those too that are being opened meanwhile; says how many. */
     readonly endAll: (
       userId: UserId,
-      reason: EndAllReason,
-      options: { readonly facts: RequestFacts; readonly exceptSessionId?: SessionId | undefined }
+      reason: SessionEnds.EndAllReason,
+      options: SessionEnds.EndAllOptions
     ) => Effect.Effect<number>
+    /** Ends every session of one user; needs `sessions:write`. Not by an API key, as what follows. */
+    readonly endOf: (
+      userId: UserId,
+      facts: RequestFacts
+    ) => Effect.Effect<void, Forbidden | UserNotFound, CurrentPrincipal>
+    /** Ends every session there is but the principal's, those too that are being opened meanwhile. */
+    readonly endEverybody: (facts: RequestFacts) => Effect.Effect<void, Forbidden, CurrentPrincipal>
     /** Live sessions, the newest first: the principal's own, or with `sessions:read` those of another user. */
     readonly list: (query: SessionQuery) => Effect.Effect<Page<Session>, Forbidden | InvalidRequest, CurrentPrincipal>
     /**
@@ -100,7 +103,6 @@ export class Sessions extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const keys = yield* Keys
       const audit = yield* AuditLog
-      const revocations = yield* Revocations
       const signer = yield* Signer
       const config = yield* AuthConfig
       const idleSeconds = Duration.toSeconds(config.sessionIdleTtl)
@@ -161,28 +163,7 @@ export class Sessions extends Context.Service<
 
       const { rotate, sessionOf } = yield* SessionRotation.make
 
-      const share = yield* SharedRuns.make<SessionId, void, never>()
-      const endOnce = Effect.fnUntraced(
-        function* (sessionId: SessionId, facts: RequestFacts) {
-          const rows = yield* endOne({ sessionId, reason: "logout", owner: null })
-          yield* revocations.end([sessionId])
-          for (const { userId } of rows) {
-            yield* audit.append({
-              action: "session.ended",
-              actorId: userId,
-              subjectId: userId,
-              sessionId,
-              facts,
-              detail: { reason: "logout" }
-            })
-          }
-        },
-        sql.withTransaction,
-        Effect.orDie
-      )
-      const end = Effect.fn("Sessions.end")((sessionId: SessionId, facts: RequestFacts) =>
-        share(sessionId, endOnce(sessionId, facts))
-      )
+      const { end, endAll, endById, endEverybody, endOf } = yield* SessionEnds.make
 
       const endByToken = Effect.fn("Sessions.endByToken")(function* (
         refreshToken: Redacted.Redacted,
@@ -190,53 +171,6 @@ export class Sessions extends Context.Service<
       ) {
         yield* end(yield* sessionOf(refreshToken), facts)
       })
-
-      const endOne = SqlSchema.findAll({
-        Request: Schema.Struct({
-          sessionId: SessionId,
-          reason: Schema.String,
-          /** Only if it is a session of this user. */
-          owner: Schema.NullOr(UserId)
-        }),
-        Result: Ended,
-        execute: ({ owner, reason, sessionId }) => sql`
-          UPDATE sessions SET revoked_at = now(), revoked_reason = ${reason}, updated_at = now()
-          WHERE id = ${sessionId} AND ${live} AND (${owner}::uuid IS NULL OR user_id = ${owner}::uuid)
-          RETURNING id, user_id`
-      })
-      const endAllRows = SqlSchema.findAll({
-        Request: Schema.Struct({ userId: UserId, reason: Schema.String, except: Schema.NullOr(SessionId) }),
-        Result: Ended,
-        execute: ({ except, reason, userId }) => sql`
-          UPDATE sessions SET revoked_at = now(), revoked_reason = ${reason}, updated_at = now()
-          WHERE user_id = ${userId} AND revoked_at IS NULL AND id IS DISTINCT FROM ${except}::uuid
-          RETURNING id, user_id`
-      })
-
-      const endAll = Effect.fn("Sessions.endAll")(
-        function* (
-          userId: UserId,
-          reason: EndAllReason,
-          options: { readonly facts: RequestFacts; readonly exceptSessionId?: SessionId | undefined }
-        ) {
-          // Waits for sign-ins that are under way, so that the next statement sees them, and holds off later ones.
-          yield* sql`SELECT 1 FROM users WHERE id = ${userId} FOR NO KEY UPDATE`
-          const rows = yield* endAllRows({ userId, reason, except: options.exceptSessionId ?? null })
-          yield* revocations.end(rows.map(({ id }) => id))
-          if (rows.length > 0) {
-            yield* audit.append({
-              action: "session.ended",
-              actorId: reason === "logout-all" ? userId : null,
-              subjectId: userId,
-              facts: options.facts,
-              detail: { reason, sessions: rows.length }
-            })
-          }
-          return rows.length
-        },
-        sql.withTransaction,
-        Effect.orDie
-      )
 
       const findPage = SqlSchema.findAll({
         Request: Schema.Struct({
@@ -271,29 +205,7 @@ export class Sessions extends Context.Service<
         return Keyset.page(signer, name, query, rows, (last) => [last.createdAt, last.id])
       })
 
-      const endById = Effect.fn("Sessions.endById")(
-        function* (sessionId: SessionId, facts: RequestFacts) {
-          const principal = yield* Policy.session
-          const any = principal.permissions.has("sessions:write")
-          const own = yield* endOne({ sessionId, reason: "ended", owner: principal.userId })
-          const rows = own.length > 0 || !any ? own : yield* endOne({ sessionId, reason: "admin", owner: null })
-          const [row] = rows
-          if (row === undefined) return yield* new SessionNotFound({})
-          yield* revocations.end([sessionId])
-          yield* audit.append({
-            action: "session.ended",
-            actorId: principal.userId,
-            subjectId: row.userId,
-            sessionId,
-            facts,
-            detail: { reason: own.length > 0 ? "ended" : "admin" }
-          })
-        },
-        sql.withTransaction,
-        Effect.catchTag(["SqlError", "SchemaError"], Effect.die)
-      )
-
-      return Sessions.of({ open, rotate, end, endByToken, endAll, list, endById })
+      return Sessions.of({ open, rotate, end, endByToken, endAll, endOf, endEverybody, list, endById })
     })
   )
 }

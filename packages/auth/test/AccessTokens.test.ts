@@ -3,6 +3,7 @@ import { createHmac, createPrivateKey, generateKeyPairSync, sign } from "node:cr
 import { assert, describe, it, layer } from "@effect/vitest"
 import { SessionId, UserId } from "@joy/domain/Ids"
 import { Unauthenticated } from "@joy/domain/Problem"
+import { Timestamp } from "@joy/domain/Timestamp"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -63,6 +64,21 @@ describe("AccessTokens", () => {
         const verified = yield* tokens.verify(Redacted.value(accessToken))
         assert.deepStrictEqual(verified, { ...subject, expiresAtMillis: 900_000 })
         assert.strictEqual(expiresIn, 900)
+      })
+    )
+
+    it.effect("issues none that outlives its session [R12]", () =>
+      Effect.gen(function* () {
+        const { issue } = yield* AccessTokens
+        for (const [ends, seconds] of [
+          ["1970-01-01T00:01:00.900000Z", 60],
+          ["1970-01-01T01:00:00.000000Z", 900],
+          ["1970-01-01T00:00:00.100000Z", 1]
+        ] as const) {
+          const { accessToken, expiresIn } = yield* issue({ ...subject, refreshExpiresAt: Timestamp.make(ends) })
+          assert.strictEqual(expiresIn, seconds)
+          assert.strictEqual(jose.decodeJwt(Redacted.value(accessToken)).exp, seconds)
+        }
       })
     )
 

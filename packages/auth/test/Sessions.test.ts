@@ -1,5 +1,5 @@
 import { assert, describe, layer } from "@effect/vitest"
-import { SessionId } from "@joy/domain/Ids"
+import { SessionId, UserId } from "@joy/domain/Ids"
 import { Cursor } from "@joy/domain/Page"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Deferred from "effect/Deferred"
@@ -12,7 +12,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { Principals } from "../src/Principals.ts"
 import { none } from "../src/RequestFacts.ts"
 import { Sessions } from "../src/Sessions.ts"
-import { as, audited, eventually, layer as testLayer, newSession, newUser } from "./TestAuth.ts"
+import { as, asKey, audited, eventually, layer as testLayer, newSession, newUser, tag } from "./TestAuth.ts"
 
 const facts = { ip: "192.0.2.7", userAgent: "Test/1.0" }
 
@@ -203,6 +203,29 @@ describe("Sessions", () => {
       })
     )
 
+    it.effect("ends all of one user for who has sessions:write, signed in, and tells who did [R17, L9]", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { endOf } = yield* Sessions
+        const { isLive } = yield* Principals
+        const [one, two] = [yield* newSession(), yield* newSession()]
+        const admin = yield* newSession("admin")
+        assert.strictEqual(yield* tag(endOf(one.userId, facts).pipe(as(admin))), "Forbidden")
+        assert.strictEqual(
+          yield* tag(endOf(one.userId, facts).pipe(asKey(admin.userId, "sessions:write"))),
+          "Forbidden"
+        )
+        const nobody = UserId.make(SecureRandom.uuidV7Unsafe())
+        assert.strictEqual(yield* tag(endOf(nobody, facts).pipe(as(admin, "sessions:write"))), "UserNotFound")
+        assert.isTrue(yield* isLive(one.sessionId))
+        yield* endOf(one.userId, facts).pipe(as(admin, "sessions:write"))
+        assert.deepStrictEqual([yield* isLive(one.sessionId), yield* isLive(two.sessionId)], [false, true])
+        const entries = yield* sql`
+          SELECT actor_id, detail FROM audit_log WHERE subject_id = ${one.userId} AND action = 'session.ended'`
+        assert.deepStrictEqual(entries, [{ actorId: admin.userId, detail: { reason: "admin", sessions: 1 } }])
+      })
+    )
+
     it.effect("undoes everything when the transaction around it is undone", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
@@ -213,6 +236,41 @@ describe("Sessions", () => {
           .pipe(Effect.andThen(Effect.fail("no")), sql.withTransaction, Effect.ignore)
         assert.isTrue(yield* (yield* Principals).isLive(session.sessionId))
         assert.deepStrictEqual(yield* audited(session.userId), ["login.succeeded"])
+      })
+    )
+  })
+
+  layer(testLayer())("of everybody", (it) => {
+    it.effect("end at once, those too that are being opened, but for the one that asks [R14, R17]", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const sessions = yield* Sessions
+        const { isLive } = yield* Principals
+        const all = yield* Effect.replicateEffect(newSession(), 3)
+        const admin = yield* newSession("admin")
+        const { id } = yield* newUser()
+        const [opened, go] = [yield* Deferred.make<SessionId>(), yield* Deferred.make<void>()]
+        const opening = yield* sessions.open({ userId: id, ...facts }).pipe(
+          Effect.tap(({ sessionId }) => Deferred.succeed(opened, sessionId)),
+          Effect.andThen(Deferred.await(go)),
+          sql.withTransaction,
+          Effect.forkChild
+        )
+        const late = yield* Deferred.await(opened)
+        assert.strictEqual(yield* tag(sessions.endEverybody(facts).pipe(as(admin))), "Forbidden")
+        const ending = yield* Effect.forkChild(sessions.endEverybody(facts).pipe(as(admin, "sessions:write")))
+        yield* eventually(
+          Effect.map(sql`SELECT 1 FROM pg_locks WHERE NOT granted`.pipe(Effect.orDie), (rows) => rows.length > 0)
+        )
+        yield* Deferred.succeed(go, undefined)
+        yield* Fiber.join(opening)
+        yield* Fiber.join(ending)
+        for (const sessionId of [...all.map((session) => session.sessionId), late]) {
+          assert.isFalse(yield* isLive(sessionId))
+        }
+        assert.isTrue(yield* isLive(admin.sessionId))
+        // Everybody may come back.
+        assert.isTrue(yield* isLive((yield* sessions.open({ userId: id, ...facts })).sessionId))
       })
     )
   })

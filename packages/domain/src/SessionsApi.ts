@@ -9,6 +9,7 @@ import { SessionId, UserId } from "./Ids.ts"
 import { Page, PageQuery } from "./Page.ts"
 import { Forbidden, InvalidRequest } from "./Problem.ts"
 import { Session, SessionNotFound } from "./Session.ts"
+import { UserNotFound } from "./User.ts"
 
 /** Where a user is signed in. */
 export class SessionsApi extends HttpApiGroup.make("sessions")
@@ -19,6 +20,17 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       error: [Forbidden, InvalidRequest]
     }).annotateMerge(
       OpenApi.annotations({ summary: "One's own sessions; with sessions:read those of another user (userId)" })
+    ),
+    HttpApiEndpoint.delete("endAll", "/", {
+      query: {
+        userId: Schema.Union([UserId, Schema.Literal("all")]).annotate({
+          description: "Whose; `all` for everybody's but the session that asks"
+        })
+      },
+      success: HttpApiSchema.NoContent,
+      error: [Forbidden, InvalidRequest, UserNotFound]
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "End every session of a user, or of everybody; needs sessions:write" })
     ),
     HttpApiEndpoint.delete("end", "/:id", {
       params: { id: SessionId },

@@ -14,6 +14,10 @@ export const SessionHandlers = HttpApiBuilder.group(
 
     return handlers.handleAll({
       list: ({ query }) => sessions.list(query),
+      endAll: ({ query }) =>
+        Effect.flatMap(address.of, (facts) =>
+          query.userId === "all" ? sessions.endEverybody(facts) : sessions.endOf(query.userId, facts)
+        ),
       end: ({ params }) => Effect.flatMap(address.of, (facts) => sessions.endById(params.id, facts))
     })
   })

@@ -212,6 +212,11 @@ const rules: Readonly<Record<string, Rule>> = {
     path: ({ madeId }) => `/api-keys/${madeId}`
   },
   "GET /sessions": { statuses: signedIn },
+  "DELETE /sessions": {
+    statuses: [401, 403, 403, 403, 204, 403, 403],
+    make: makeStranger,
+    path: ({ madeId }) => `/sessions?userId=${madeId}`
+  },
   "DELETE /sessions/:id": {
     statuses: [401, 204, 404, 404, 204, 403, 403],
     path: ({ spare }) => `/sessions/${spare.tokens.sessionId}`
