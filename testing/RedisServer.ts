@@ -1,34 +1,33 @@
-import { createServer } from "node:net"
-
 import * as PostgresProcess from "@joy/server/postgres/PostgresProcess"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 
 import { findOnPath } from "./Executables.ts"
+import { freePort } from "./FreePort.ts"
 import type { RedisService } from "./TestServices.ts"
 
 class RedisFailed extends Data.TaggedError("RedisFailed")<{ readonly message: string }> {}
 
 const databases = 1024
 
-const freePort = Effect.callback<number, RedisFailed>((resume) => {
-  const server = createServer()
-  server.on("error", (cause) => resume(Effect.fail(new RedisFailed({ message: cause.message }))))
-  server.listen({ host: "127.0.0.1", port: 0 }, () => {
-    const address = server.address()
-    const port = address === null || typeof address === "string" ? 0 : address.port
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
+/** A Redis of somebody's own, which can be stopped without anybody else noticing. */
+export interface RedisProcess {
+  readonly port: number
+  readonly stop: Effect.Effect<void>
+}
 
-/** Starts a Redis that forgets everything, on a free port. */
-const start = Effect.fnUntraced(function* (folder: string) {
+/** Starts a Redis that forgets everything, on a free port unless one is named. It ends with the scope. */
+export const start = Effect.fnUntraced(function* (
+  folder: string,
+  at?: number
+): Effect.fn.Return<RedisProcess, RedisFailed, Scope.Scope> {
   const executable = findOnPath("redis-server")
   if (executable === null) return yield* new RedisFailed({ message: "redis-server is not on PATH" })
-  const port = yield* freePort
+  const port = at ?? (yield* freePort)
   const ready = Deferred.makeUnsafe<void>()
   const server = yield* Effect.acquireRelease(
     PostgresProcess.supervise(
@@ -45,12 +44,12 @@ const start = Effect.fnUntraced(function* (folder: string) {
       }
     ),
     (server) => Effect.andThen(server.stop, server.exit)
-  )
+  ).pipe(Effect.mapError(({ message }) => new RedisFailed({ message })))
   yield* Effect.raceFirst(
     Deferred.await(ready),
     Effect.flatMap(server.exit, (exit) => Effect.fail(new RedisFailed({ message: exit.output })))
   )
-  return `redis://127.0.0.1:${port}`
+  return { port, stop: Effect.asVoid(Effect.andThen(server.stop, server.exit)) }
 })
 
 /** The run's Redis: `TEST_REDIS_URL`, or a server of our own. */
@@ -66,7 +65,7 @@ export class RedisServer extends Context.Service<
       RedisServer,
       Effect.gen(function* () {
         const external = process.env["TEST_REDIS_URL"]
-        const base = external ?? (yield* start(folder))
+        const base = external ?? `redis://127.0.0.1:${(yield* start(folder)).port}`
         let given = 0
         return {
           // A server that is not ours may have 16 only, and 0 may hold something.

@@ -5,6 +5,7 @@ import { TooManyRequests } from "@joy/domain/Problem"
 import { InvalidCredentials } from "@joy/domain/Session"
 import * as Redis from "@joy/server/Redis"
 import { describeWith } from "@joy/testing/Needs"
+import { RedisProxy } from "@joy/testing/RedisProxy"
 import * as TestDatabase from "@joy/testing/TestDatabase"
 import { TestRedis } from "@joy/testing/TestRedis"
 import * as Duration from "effect/Duration"
@@ -12,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as EffectRedis from "effect/persistence/Redis"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/testing/TestClock"
 
 import { AuditLog } from "../src/AuditLog.ts"
@@ -20,7 +22,6 @@ import { networkOf } from "../src/ClientNetwork.ts"
 import { type Quota, QuotaListener } from "../src/Quota.ts"
 import { defaultRules } from "../src/RateLimitRules.ts"
 import { RateLimits } from "../src/RateLimits.ts"
-import * as RedisProxy from "./RedisProxy.ts"
 import { newUser } from "./TestAuth.ts"
 
 const at = (ip: string) => ({ ip, userAgent: null })
@@ -259,7 +260,7 @@ describe("RateLimits", () => {
   )
 
   describeWith(["redis"], "with Redis", () => {
-    const redis = Layer.unwrap(Effect.map(RedisProxy.RedisProxy, ({ url }) => Redis.layer(url))).pipe(
+    const redis = Layer.unwrap(Effect.map(RedisProxy, ({ url }) => Redis.layer(url))).pipe(
       Layer.provideMerge(RedisProxy.layer),
       Layer.provide(TestRedis.layer)
     )
@@ -295,9 +296,9 @@ describe("RateLimits", () => {
 
       it.effect("goes on limiting in each process while Redis is away, and while it hangs [L6]", () =>
         Effect.gen(function* () {
-          const proxy = yield* RedisProxy.RedisProxy
+          const proxy = yield* RedisProxy
           const server = yield* EffectRedis.Redis
-          const reached = Effect.retry(server.send("PING"), { times: 500, schedule: RedisProxy.soon })
+          const reached = Effect.retry(server.send("PING"), { times: 500, schedule: Schedule.spaced("10 millis") })
           for (const fault of [proxy.cut, proxy.hang]) {
             yield* reached
             yield* fault

@@ -2,12 +2,14 @@ import { assert, layer } from "@effect/vitest"
 import type { SessionId, UserId } from "@joy/domain/Ids"
 import * as Redis from "@joy/server/Redis"
 import { describeWith } from "@joy/testing/Needs"
+import { RedisProxy } from "@joy/testing/RedisProxy"
 import { TestRedis } from "@joy/testing/TestRedis"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as EffectRedis from "effect/persistence/Redis"
+import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 
 import { Principals } from "../src/Principals.ts"
@@ -16,10 +18,9 @@ import { none } from "../src/RequestFacts.ts"
 import { Revocations } from "../src/Revocations.ts"
 import { SessionIndex } from "../src/SessionIndex.ts"
 import { Sessions } from "../src/Sessions.ts"
-import * as RedisProxy from "./RedisProxy.ts"
 import { eventually, newSession, processWith, world } from "./TestAuth.ts"
 
-const redis = Layer.unwrap(Effect.map(RedisProxy.RedisProxy, ({ url }) => Redis.layer(url))).pipe(
+const redis = Layer.unwrap(Effect.map(RedisProxy, ({ url }) => Redis.layer(url))).pipe(
   Layer.provideMerge(RedisProxy.layer),
   Layer.provide(TestRedis.layer)
 )
@@ -42,7 +43,7 @@ const leave = (userId: UserId, id: SessionId, readAt: number) =>
   send("SET", keyOf(id), JSON.stringify({ userId, permissions: ["*"], readAt }), "PX", "60000")
 /** Until Redis answers again and is asked again. */
 const settled = send("PING").pipe(
-  Effect.retry({ times: 500, schedule: RedisProxy.soon }),
+  Effect.retry({ times: 500, schedule: Schedule.spaced("10 millis") }),
   Effect.andThen(Effect.sleep("1100 millis"))
 )
 /** Another process over the same database, Redis and keys. */
@@ -133,7 +134,7 @@ describeWith(["redis"], "Principals with Redis", () => {
     it.effect("goes on without Redis, quickly, and right [R21]", () =>
       Effect.gen(function* () {
         yield* heard
-        const proxy = yield* RedisProxy.RedisProxy
+        const proxy = yield* RedisProxy
         const sessions = yield* Sessions
         for (const fault of [proxy.cut, proxy.hang]) {
           yield* settled

@@ -1,6 +1,4 @@
-import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { join } from "node:path"
 
 import * as Sdk from "@aws-sdk/client-s3"
@@ -10,6 +8,7 @@ import * as Joy from "@joy/testing/Joy"
 import * as JoyHttp from "@joy/testing/JoyHttp"
 import * as JoyUp from "@joy/testing/JoyUp"
 import { describeWith } from "@joy/testing/Needs"
+import * as RedisServer from "@joy/testing/RedisServer"
 import * as TestDatabase from "@joy/testing/TestDatabase"
 import * as TestMedia from "@joy/testing/TestMedia"
 import * as Context from "effect/Context"
@@ -17,34 +16,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 
 import { S3Server } from "../../../storage/test/S3Server.ts"
 
 const password = "a phrase for production"
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(address !== null && typeof address === "object" ? address.port : 0)))
-  })
-})
-
-/** A Redis of this file's own, which can be stopped without anybody else noticing. It forgets everything. */
-const startRedis = (port: number, folder: string): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
-      const child = spawn("redis-server", args, { stdio: "ignore" })
-      const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()))
-      return Effect.promise(() => {
-        child.kill("SIGTERM")
-        return exited
-      })
-    }),
-    (stop) => stop
-  )
 
 class Production extends Context.Service<
   Production,
@@ -57,8 +32,7 @@ class Production extends Context.Service<
     readonly one: JoyUp.Server
     readonly two: JoyUp.Server
     readonly ingest: Joy.JoyProcess
-    readonly redisPort: number
-    readonly stopRedis: Effect.Effect<void>
+    readonly redis: RedisServer.RedisProcess
   }
 >()("@joy/server/test/Production") {
   static readonly layer = Layer.effect(
@@ -68,13 +42,12 @@ class Production extends Context.Service<
       const { url } = yield* TestDatabase.TestDatabase
       const s3 = yield* S3Server
       const bucket = yield* s3.makeBucket
-      const redisPort = yield* freePort
-      const stopRedis = yield* startRedis(redisPort, folder)
+      const redis = yield* RedisServer.start(folder)
       const env = {
         DATA_DIR: join(folder, "data"),
         AUTH_KEYS_FILE: join(folder, "keys.json"),
         DATABASE_URL: Redacted.value(url),
-        REDIS_URL: `redis://127.0.0.1:${redisPort}`,
+        REDIS_URL: `redis://127.0.0.1:${redis.port}`,
         S3_BUCKET: bucket,
         S3_ENDPOINT: s3.endpoint,
         S3_REGION: s3.region,
@@ -104,7 +77,7 @@ class Production extends Context.Service<
         Effect.promise(() => s3.client.send(new Sdk.ListObjectsV2Command({ Bucket: bucket }))),
         ({ Contents }) => (Contents ?? []).map(({ Key }) => Key ?? "")
       )
-      return { folder, env, bucket, put, keys, one, two, ingest, redisPort, stopRedis }
+      return { folder, env, bucket, put, keys, one, two, ingest, redis }
     })
   ).pipe(Layer.provide([S3Server.layer, TestDatabase.layerEmpty]))
 }
@@ -229,10 +202,10 @@ describeWith(["redis", "s3", "ffmpeg"], "joy serve and joy ingest on real server
     describe.skipIf(!canStopRedis)("when Redis stops", () => {
       it.effect("go on, say so, and are well again when it is back [L6, R21]", () =>
         Effect.gen(function* () {
-          const { env, folder, one, redisPort, stopRedis, two } = yield* Production
+          const { env, folder, one, redis, two } = yield* Production
           const before = yield* one.signIn("admin", password)
           assert.strictEqual(yield* healthOf(one), "200 ok")
-          yield* stopRedis
+          yield* redis.stop
           yield* Joy.until(healthOf(one), (health) => health === "200 degraded")
           assert.strictEqual((yield* one.request("/health/redis")).status, 503)
           assert.strictEqual((yield* one.request("/health/ready")).status, 200)
@@ -272,8 +245,7 @@ describeWith(["redis", "s3", "ffmpeg"], "joy serve and joy ingest on real server
             })
           )
 
-          const stopAgain = yield* startRedis(redisPort, folder)
-          yield* Effect.addFinalizer(() => stopAgain)
+          yield* RedisServer.start(folder, redis.port)
           for (const server of [one, two]) {
             yield* Joy.until(healthOf(server), (health) => health === "200 ok", { seconds: 30 })
             // What ended while Redis was away does not come back with it.
