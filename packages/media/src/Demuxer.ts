@@ -10,7 +10,14 @@ import * as Pool from "effect/Pool"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 
-import type { DemuxAnswer, DemuxCover, DemuxKind, DemuxReport, DemuxRequest } from "./demux/DemuxMessages.ts"
+import type {
+  DemuxAnswer,
+  DemuxCover,
+  DemuxFrames,
+  DemuxKind,
+  DemuxReport,
+  DemuxRequest
+} from "./demux/DemuxMessages.ts"
 import { type MediaResourceExceeded, type StoreFailure, UnreadableMedia } from "./MediaError.ts"
 import type { ObjectBytes } from "./ObjectBytes.ts"
 
@@ -25,6 +32,12 @@ export class Demuxer extends Context.Service<
       bytes: ObjectBytes,
       kind: DemuxKind
     ) => Effect.Effect<DemuxReport, Undecided | UnreadableMedia | StoreFailure>
+    /** Some keyframes of the first video; `null` when there is none that can be taken out. */
+    readonly frames: (
+      bytes: ObjectBytes,
+      kind: DemuxKind,
+      wanted: { readonly seconds: ReadonlyArray<number>; readonly mostBytes: number }
+    ) => Effect.Effect<DemuxFrames | null, Undecided | UnreadableMedia | StoreFailure>
     /** The picture that an audio file carries, if any. */
     readonly cover: (
       bytes: ObjectBytes,
@@ -98,7 +111,8 @@ const make = Effect.fnUntraced(function* (options: DemuxerOptions) {
   const ask = Effect.fnUntraced(
     function* (
       bytes: ObjectBytes,
-      request: DemuxRequest
+      request: DemuxRequest,
+      seconds: number
     ): Effect.fn.Return<Final, Undecided | UnreadableMedia | StoreFailure | MediaResourceExceeded, Scope.Scope> {
       const worker = yield* Pool.get(threads)
       const answer = yield* converse(worker, bytes, request).pipe(
@@ -119,11 +133,21 @@ const make = Effect.fnUntraced(function* (options: DemuxerOptions) {
 
   return Demuxer.of({
     probe: Effect.fn("Demuxer.probe")(function* (bytes: ObjectBytes, kind: DemuxKind) {
-      const answer = yield* ask(bytes, { type: "probe", kind, sizeBytes: bytes.sizeBytes })
+      const answer = yield* ask(bytes, { type: "probe", kind, sizeBytes: bytes.sizeBytes }, seconds)
       return answer.type === "report" ? answer.report : yield* new Undecided({ reason: "the thread lost its thread" })
     }),
+    frames: Effect.fn("Demuxer.frames")(function* (
+      bytes: ObjectBytes,
+      kind: DemuxKind,
+      wanted: { readonly seconds: ReadonlyArray<number>; readonly mostBytes: number }
+    ) {
+      // Each frame is a read of its own.
+      const longest = seconds + wanted.seconds.length
+      const answer = yield* ask(bytes, { type: "frames", kind, sizeBytes: bytes.sizeBytes, ...wanted }, longest)
+      return answer.type === "frames" ? answer.frames : yield* new Undecided({ reason: "the thread lost its thread" })
+    }),
     cover: Effect.fn("Demuxer.cover")(function* (bytes: ObjectBytes, kind: DemuxKind) {
-      const answer = yield* ask(bytes, { type: "cover", kind, sizeBytes: bytes.sizeBytes })
+      const answer = yield* ask(bytes, { type: "cover", kind, sizeBytes: bytes.sizeBytes }, seconds)
       return answer.type === "cover" ? answer.cover : yield* new Undecided({ reason: "the thread lost its thread" })
     })
   })

@@ -1,5 +1,3 @@
-import type { StoredObject } from "@joy/domain/StoredObject"
-import type { ObjectStore } from "@joy/storage/ObjectStore"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -13,6 +11,7 @@ import {
   isolationPrefix,
   type MediaCall,
   mediaArgs,
+  pipesOf,
   probeLimits,
   type RunLimits,
   transformLimits
@@ -22,16 +21,16 @@ import { spawnTool, ToolFailure } from "./FfmpegProcess.ts"
 import { type FfmpegOptions, type FfmpegTool, type FfmpegTools, find } from "./FfmpegTools.ts"
 import * as LoopbackReader from "./LoopbackReader.ts"
 import { FfmpegMissing, GenerateFailed, type MediaError, MediaResourceExceeded, MediaTimeout } from "./MediaError.ts"
+import type { Served } from "./Served.ts"
 
-/** One call of a tool on one version of an object. There is no way to name a file or an address instead. */
+/** One call of a tool. There is no way to name a file or an address instead of what it is to read. */
 export interface MediaRun {
   /** For errors: what the call is for. */
   readonly step: string
-  readonly store: ObjectStore
-  readonly object: StoredObject
+  readonly input: Served
   readonly call: MediaCall
   readonly limits?: Partial<RunLimits> | undefined
-  /** Most bytes that may be read of the object. Default: four times its length and 64 MiB. */
+  /** Most bytes that may be read of the input. Default: four times its length and 64 MiB. */
   readonly budgetBytes?: number | undefined
 }
 
@@ -44,6 +43,8 @@ export class Ffmpeg extends Context.Service<
     readonly stream: (run: MediaRun) => Stream.Stream<Uint8Array, MediaError>
     /** What the tool writes to standard output, whole. */
     readonly run: (run: MediaRun) => Effect.Effect<Uint8Array, MediaError>
+    /** As `run`, and what it makes in the same pass (`also`), in that order. */
+    readonly runAll: (run: MediaRun) => Effect.Effect<ReadonlyArray<Uint8Array>, MediaError>
     /** Makes a file out of nothing: samples, test media. Never of anything that somebody else wrote. */
     readonly generate: (call: GenerateCall) => Effect.Effect<void, FfmpegMissing | GenerateFailed>
   }
@@ -56,25 +57,24 @@ const make = Effect.fnUntraced(function* (options: FfmpegOptions) {
   const reader = yield* LoopbackReader.LoopbackReader
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const tools = yield* find(options)
-  const spawn = (command: ReadonlyArray<string>) =>
-    spawnTool(command).pipe(Effect.provideService(ChildProcessSpawner.ChildProcessSpawner, spawner))
+  const spawn = (command: ReadonlyArray<string>, pipes?: ReadonlyArray<number>) =>
+    spawnTool(command, pipes).pipe(Effect.provideService(ChildProcessSpawner.ChildProcessSpawner, spawner))
 
-  const open = Effect.fnUntraced(function* ({ step, store, object, call, ...run }: MediaRun) {
+  const open = Effect.fnUntraced(function* ({ step, input, call, ...run }: MediaRun) {
     const limits = { ...(call.tool === "ffprobe" ? probeLimits : transformLimits), ...run.limits }
     const tool = yield* present(tools[call.tool])
-    const served = yield* reader.serve(store, object, { step, budgetBytes: run.budgetBytes })
+    const served = yield* reader.serve(input, { step, budgetBytes: run.budgetBytes })
     const command = [...isolationPrefix(tools.isolation, limits), tool.path, ...mediaArgs(call, served.url, limits)]
-    const { stdout, exit } = yield* spawn(command)
+    const { outputs, exit } = yield* spawn(command, pipesOf(call))
 
     let written = 0
-    const output = stdout.pipe(
+    const counted = outputs.map(
       Stream.tap((chunk) => {
         written += chunk.length
         return written > limits.outputBytes
           ? Effect.fail(new MediaResourceExceeded({ step, resource: "output" }))
           : Effect.void
-      }),
-      Stream.catchTag("ToolFailure", (failure) => Stream.fail(diagnose(step, failure)))
+      })
     )
     const check = Effect.gen(function* () {
       const ended = yield* exit
@@ -83,17 +83,36 @@ const make = Effect.fnUntraced(function* (options: FfmpegOptions) {
       const cutOff = yield* served.failure
       return yield* cutOff ?? diagnose(step, ended)
     })
-    const all = Stream.concat(output, Stream.fromEffectDrain(check))
-    if (!Number.isFinite(limits.wallSeconds)) return all
-    const seconds = limits.wallSeconds
-    return Stream.interruptWhen(
-      all,
-      Effect.andThen(Effect.sleep(`${seconds} seconds`), Effect.fail(new MediaTimeout({ step, seconds })))
-    )
+    return { outputs: counted, check, seconds: limits.wallSeconds }
   })
 
   const stream = (run: MediaRun): Stream.Stream<Uint8Array, MediaError> =>
-    Stream.unwrap(open(run)).pipe(Stream.catchTag("ToolFailure", (failure) => Stream.fail(diagnose(run.step, failure))))
+    Stream.unwrap(
+      Effect.map(open(run), ({ check, outputs, seconds }) => {
+        const all = Stream.concat(outputs[0] ?? Stream.empty, Stream.fromEffectDrain(check))
+        if (!Number.isFinite(seconds)) return all
+        const limit = Effect.andThen(
+          Effect.sleep(`${seconds} seconds`),
+          Effect.fail(new MediaTimeout({ step: run.step, seconds }))
+        )
+        return Stream.interruptWhen(all, limit)
+      })
+    ).pipe(Stream.catchTag("ToolFailure", (failure) => Stream.fail(diagnose(run.step, failure))))
+
+  const runAll = Effect.fn("Ffmpeg.runAll")(
+    function* (run: MediaRun) {
+      const { check, outputs, seconds } = yield* open(run)
+      const read = Effect.forEach(outputs, Stream.mkUint8Array, { concurrency: "unbounded" })
+      return yield* Effect.tap(read, check).pipe(
+        Effect.timeoutOrElse({
+          duration: `${seconds} seconds`,
+          orElse: () => new MediaTimeout({ step: run.step, seconds })
+        })
+      )
+    },
+    Effect.scoped,
+    (effect, { step }) => Effect.catchTag(effect, "ToolFailure", (failure) => Effect.fail(diagnose(step, failure)))
+  )
 
   const generate = Effect.fn("Ffmpeg.generate")(
     function* (call: GenerateCall) {
@@ -114,6 +133,7 @@ const make = Effect.fnUntraced(function* (options: FfmpegOptions) {
     tools,
     stream,
     run: Effect.fn("Ffmpeg.run")((run: MediaRun) => Stream.mkUint8Array(stream(run))),
+    runAll,
     generate
   })
 })

@@ -71,17 +71,23 @@ export interface ProbeCall {
   readonly show: ReadonlyArray<string>
 }
 
+/** One thing that is made of the object. */
+export interface Output {
+  /** Options behind the input, for example `-map 0:v:0 -frames:v 1`. */
+  readonly output: ReadonlyArray<string>
+  /** The muxer (`-f`), for example `image2pipe`. */
+  readonly format: string
+}
+
 /** Makes something of the object, to standard output. */
-export interface TransformCall {
+export interface TransformCall extends Output {
   readonly tool: "ffmpeg"
   /** Where to begin, in seconds: goes to the keyframe before it without reading what is between. */
   readonly seekSeconds?: number | undefined
   /** Options before the input, for example `-noaccurate_seek`. */
   readonly input?: ReadonlyArray<string> | undefined
-  /** Options behind the input, for example `-map 0:v:0 -frames:v 1`. */
-  readonly output: ReadonlyArray<string>
-  /** The muxer (`-f`), for example `image2pipe`. */
-  readonly format: string
+  /** What is made in the same pass, each to a pipe of its own. */
+  readonly also?: ReadonlyArray<Output> | undefined
 }
 
 export type MediaCall = ProbeCall | TransformCall
@@ -96,6 +102,21 @@ const inputOptions = (threads: number): ReadonlyArray<string> => [
   "-threads",
   String(threads)
 ]
+
+const outputOptions = ({ format, output }: Output, pipe: number, threads: number): ReadonlyArray<string> => [
+  ...output,
+  "-threads",
+  String(threads),
+  "-protocol_whitelist",
+  "pipe",
+  "-f",
+  format,
+  `pipe:${pipe}`
+]
+
+/** The pipes that a call writes to, by their numbers. */
+export const pipesOf = (call: MediaCall): ReadonlyArray<number> =>
+  call.tool === "ffprobe" ? [1] : [1, ...(call.also ?? []).map((_, i) => 3 + i)]
 
 /** The arguments for `call` on the object behind `url`. */
 export const mediaArgs = (call: MediaCall, url: string, limits: RunLimits): ReadonlyArray<string> =>
@@ -114,14 +135,9 @@ export const mediaArgs = (call: MediaCall, url: string, limits: RunLimits): Read
         ...(call.input ?? []),
         "-i",
         url,
-        ...call.output,
-        "-threads",
-        String(limits.threads),
-        "-protocol_whitelist",
-        "pipe",
-        "-f",
-        call.format,
-        "pipe:1"
+        ...[call, ...(call.also ?? [])].flatMap((output, i) =>
+          outputOptions(output, pipesOf(call)[i] ?? 1, limits.threads)
+        )
       ]
 
 /** A picture or a sound out of nothing (`lavfi`), of a description that we wrote ourselves, into a file of ours. */
@@ -160,6 +176,9 @@ export interface Isolation {
   readonly prlimit: string | null
 }
 
+/** A pipe for each text track of a film, and what the tool opens itself. */
+const openFiles = 160
+
 /** What is put in front of a tool's path: a command that limits itself and then becomes the tool (same process id). */
 export const isolationPrefix = (isolation: Isolation, limits: RunLimits): ReadonlyArray<string> => [
   ...(isolation.setpriv === null
@@ -182,7 +201,7 @@ export const isolationPrefix = (isolation: Isolation, limits: RunLimits): Readon
         // First SIGXCPU, which ffmpeg takes as "stop", then SIGKILL.
         `--cpu=${limits.cpuSeconds}:${limits.cpuSeconds + 2}`,
         "--fsize=0",
-        "--nofile=64",
+        `--nofile=${openFiles}`,
         "--core=0",
         "--"
       ])

@@ -15,7 +15,8 @@ import { toolEnvironment } from "./FfmpegTools.ts"
 export class ToolFailure extends Data.TaggedError("ToolFailure")<ToolExit> {}
 
 export interface RunningTool {
-  readonly stdout: Stream.Stream<Uint8Array, ToolFailure>
+  /** What it writes to each of the pipes that were asked for. All have to be read, or it waits. */
+  readonly outputs: ReadonlyArray<Stream.Stream<Uint8Array, ToolFailure>>
   /** Completes when the process has ended, however it did. */
   readonly exit: Effect.Effect<ToolExit>
 }
@@ -25,11 +26,13 @@ const stderrTailBytes = 8 * 2 ** 10
 
 const unreadable = (stderr: string) => () => new ToolFailure({ code: null, signal: null, stderr })
 
-/** Starts a tool. It is killed, and waited for, when the scope closes. */
+/** Starts a tool that writes to these pipes (1 is standard output). It is killed, and waited for, when the scope closes. */
 export const spawnTool = Effect.fnUntraced(function* (
-  command: ReadonlyArray<string>
+  command: ReadonlyArray<string>,
+  pipes: ReadonlyArray<number> = [1]
 ): Effect.fn.Return<RunningTool, ToolFailure, ChildProcessSpawner.ChildProcessSpawner | Scope.Scope> {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const further = pipes.filter((pipe) => pipe > 2)
   const handle = yield* spawner
     .spawn(
       ChildProcess.make(command[0] ?? "", command.slice(1), {
@@ -37,6 +40,7 @@ export const spawnTool = Effect.fnUntraced(function* (
         // Ours may be closed to the user that the tool runs as, and is none of its business.
         cwd: "/",
         stdin: "ignore",
+        additionalFds: Object.fromEntries(further.map((pipe) => [`fd${pipe}`, { type: "output" }])),
         // There is nothing that such a process would have to finish, and SIGTERM can be ignored.
         killSignal: "SIGKILL",
         forceKillAfter: "2 seconds"
@@ -66,5 +70,8 @@ export const spawnTool = Effect.fnUntraced(function* (
     Effect.tap(() => Fiber.await(drain)),
     Effect.map(({ code, signal }) => ({ code, signal, stderr: tail.toString("utf8") }))
   )
-  return { stdout: Stream.mapError(handle.stdout, unreadable("its output could not be read")), exit }
+  const outputs = pipes.map((pipe) =>
+    Stream.mapError(pipe === 1 ? handle.stdout : handle.getOutputFd(pipe), unreadable("its output could not be read"))
+  )
+  return { outputs, exit }
 })

@@ -1,21 +1,17 @@
 import { randomBytes } from "node:crypto"
 import * as http from "node:http"
 
-import type { StoredObject } from "@joy/domain/StoredObject"
-import type { ObjectStore } from "@joy/storage/ObjectStore"
-import { ObjectChanged } from "@joy/storage/StoreError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 
 import { MediaResourceExceeded, type StoreFailure } from "./MediaError.ts"
-import { readLocal } from "./ObjectBytes.ts"
+import * as Served from "./Served.ts"
 
-/** One version of one object behind a secret URL of this machine, until the scope that asked for it closes. */
+/** What is served behind a secret URL of this machine, until the scope that asked for it closes. */
 export interface ServedObject {
   /** `http://127.0.0.1:<port>/<32 hex digits>/media`: says nothing about the object, works for nobody who has not seen it. */
   readonly url: string
@@ -32,12 +28,11 @@ export class LoopbackReader extends Context.Service<
   LoopbackReader,
   {
     readonly serve: (
-      store: ObjectStore,
-      object: StoredObject,
+      served: Served.Served,
       options: {
         /** For errors. */
         readonly step: string
-        /** Most bytes that may be read, over all requests. Default: four times the object and 64 MiB. */
+        /** Most bytes that may be read, over all requests. Default: four times what is served, and 64 MiB. */
         readonly budgetBytes?: number | undefined
       }
     ) => Effect.Effect<ServedObject, StoreFailure, Scope.Scope>
@@ -45,17 +40,13 @@ export class LoopbackReader extends Context.Service<
 >()("@joy/media/LoopbackReader") {}
 
 interface Entry {
-  readonly store: ObjectStore
-  readonly object: StoredObject
+  readonly source: Served.Source
   readonly step: string
-  readonly fd: number | null
   readonly budgetBytes: number
   readonly stats: { bytes: number; reads: number }
   readonly transfers: Map<Fiber.Fiber<unknown, unknown>, http.ServerResponse>
   failure: StoreFailure | MediaResourceExceeded | null
 }
-
-const chunkBytes = 256 * 2 ** 10
 
 /** RFC 9110, 14.1.2: one range of bytes. `null` for no header or one that is not understood, which means the whole. */
 const parseRange = (
@@ -73,48 +64,6 @@ const parseRange = (
   return start >= size || end < start ? "unsatisfiable" : { start, end }
 }
 
-/** Hands bytes to the socket and comes back when they are gone: back-pressure, and the buffer may be used again. */
-const send = (response: http.ServerResponse, bytes: Uint8Array): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    // The callback of a write to a closed socket may never come: then the fiber is interrupted by "close".
-    response.write(bytes, () => resume(Effect.void))
-  })
-
-const take = Effect.fnUntraced(function* (entry: Entry, bytes: number) {
-  if (entry.stats.bytes + bytes > entry.budgetBytes) {
-    return yield* new MediaResourceExceeded({ step: entry.step, resource: "input" })
-  }
-  entry.stats.bytes += bytes
-})
-
-const sendLocal = Effect.fnUntraced(function* (
-  entry: Entry,
-  fd: number,
-  response: http.ServerResponse,
-  start: number,
-  end: number
-) {
-  // One buffer a request: a chunk is gone before the next one is read.
-  const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, end - start + 1))
-  let position = start
-  while (position <= end) {
-    const count = yield* readLocal(fd, buffer, 0, Math.min(buffer.length, end - position + 1), position)
-    if (count === 0) return yield* new ObjectChanged({ key: entry.object.key })
-    yield* take(entry, count)
-    yield* send(response, buffer.subarray(0, count))
-    position += count
-  }
-})
-
-const sendRemote = Effect.fnUntraced(
-  function* (entry: Entry, response: http.ServerResponse, start: number, end: number) {
-    const body = yield* entry.store.read(entry.object.key, { range: { start, end }, ifMatch: entry.object.etag })
-    yield* Stream.runForEach(body.stream, (chunk) => Effect.andThen(take(entry, chunk.length), send(response, chunk)))
-  },
-  Effect.scoped,
-  Effect.catchTag("RangeNotSatisfiable", ({ key }) => new ObjectChanged({ key }))
-)
-
 const answer = Effect.fnUntraced(function* (
   entries: ReadonlyMap<string, Entry>,
   request: http.IncomingMessage,
@@ -126,7 +75,7 @@ const answer = Effect.fnUntraced(function* (
   if (request.method !== "GET" && request.method !== "HEAD") {
     return void response.writeHead(405, { Allow: "GET, HEAD" }).end()
   }
-  const size = entry.object.sizeBytes
+  const size = entry.source.sizeBytes
   const range = parseRange(request.headers.range, size)
   // A type that says nothing: tools must look at the bytes, and only at those.
   const headers = { "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream", Connection: "close" }
@@ -141,8 +90,13 @@ const answer = Effect.fnUntraced(function* (
     ...(range === null ? {} : { "Content-Range": `bytes ${start}-${end}/${size}` })
   })
   if (request.method === "HEAD" || size === 0) return void response.end()
-  const transfer =
-    entry.fd === null ? sendRemote(entry, response, start, end) : sendLocal(entry, entry.fd, response, start, end)
+  const take = Effect.fnUntraced(function* (bytes: number) {
+    if (entry.stats.bytes + bytes > entry.budgetBytes) {
+      return yield* new MediaResourceExceeded({ step: entry.step, resource: "input" })
+    }
+    entry.stats.bytes += bytes
+  })
+  const transfer = entry.source.send(response, { start, end }, take)
   yield* Effect.withFiber((fiber) => {
     entry.transfers.set(fiber, response)
     return transfer.pipe(
@@ -194,18 +148,15 @@ export const layer: Layer.Layer<LoopbackReader> = Layer.effect(
     const port = yield* listen(server)
 
     const serve = Effect.fn("LoopbackReader.serve")(function* (
-      store: ObjectStore,
-      object: StoredObject,
+      served: Served.Served,
       options: { readonly step: string; readonly budgetBytes?: number | undefined }
     ) {
-      const local = yield* store.openLocal(object.key, { ifMatch: object.etag })
+      const source = yield* Served.open(served)
       const secret = randomBytes(16).toString("hex")
       const entry: Entry = {
-        store,
-        object,
+        source,
         step: options.step,
-        fd: local === null ? null : local.fd,
-        budgetBytes: options.budgetBytes ?? object.sizeBytes * 4 + 64 * 2 ** 20,
+        budgetBytes: options.budgetBytes ?? source.sizeBytes * 4 + 64 * 2 ** 20,
         stats: { bytes: 0, reads: 0 },
         transfers: new Map(),
         failure: null
@@ -220,15 +171,7 @@ export const layer: Layer.Layer<LoopbackReader> = Layer.effect(
             return Fiber.interruptAll([...entry.transfers.keys()])
           })
       )
-      const failure = Effect.suspend(() => {
-        if (entry.failure !== null || entry.fd === null) return Effect.succeed(entry.failure)
-        return store.head(object.key).pipe(
-          Effect.match({
-            onFailure: (failure) => failure,
-            onSuccess: (now) => (now.etag === object.etag ? null : new ObjectChanged({ key: object.key }))
-          })
-        )
-      })
+      const failure = Effect.suspend(() => (entry.failure === null ? source.recheck : Effect.succeed(entry.failure)))
       return { url: `http://127.0.0.1:${port}/${secret}/media`, stats: entry.stats, failure }
     })
 

@@ -7,17 +7,24 @@ import * as Ffmpeg from "./Ffmpeg.ts"
 import type { FfmpegOptions } from "./FfmpegTools.ts"
 import * as LoopbackReader from "./LoopbackReader.ts"
 import * as Probe from "./Probe.ts"
+import * as Storyboards from "./Storyboards.ts"
+import * as Subtitles from "./Subtitles.ts"
 import * as Thumbnails from "./Thumbnails.ts"
 
 /** All services of this package over one loopback listener, one look for the tools and one set of threads. */
 export const layer = (
   options: FfmpegOptions & Probe.ProbeOptions = {}
 ): Layer.Layer<
-  Probe.Probe | Thumbnails.Thumbnails | Ffmpeg.Ffmpeg | Demuxer.Demuxer,
+  Probe.Probe | Thumbnails.Thumbnails | Storyboards.Storyboards | Subtitles.Subtitles | Ffmpeg.Ffmpeg | Demuxer.Demuxer,
   never,
   ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem
 > =>
-  Layer.merge(Probe.layerNoDeps(options), Thumbnails.layerNoDeps).pipe(
+  Layer.mergeAll(
+    Probe.layerNoDeps(options),
+    Thumbnails.layerNoDeps,
+    Storyboards.layerNoDeps,
+    Subtitles.layerNoDeps
+  ).pipe(
     Layer.provideMerge(Layer.merge(Ffmpeg.layerNoDeps(options), Demuxer.layer())),
     Layer.provide(LoopbackReader.layer)
   )

@@ -106,3 +106,15 @@ export const render = (step: string, picture: Picture): Effect.Effect<Thumbnails
     }
     return { images, thumbhash: await thumbhash(picture) }
   })
+
+/** A sheet of tiles as WebP; cut or filled up to its size, where fewer tiles were made. */
+export const encodeSheet = (
+  step: string,
+  pixels: Uint8Array,
+  size: { readonly width: number; readonly height: number }
+): Effect.Effect<Uint8Array, UnreadableMedia> =>
+  attempt(step, async () => {
+    const whole = new Uint8Array(size.width * size.height * 3)
+    whole.set(pixels.subarray(0, whole.length))
+    return open(pictureOfPixels(whole, size)).webp({ quality: 70, effort: 2 }).toBuffer()
+  })

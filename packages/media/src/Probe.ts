@@ -52,8 +52,7 @@ const make = Effect.fnUntraced(function* (options: ProbeOptions) {
       ffmpeg
         .run({
           step,
-          store,
-          object,
+          input: { store, object },
           call: { tool: "ffprobe", show },
           limits: options.limitSeconds === undefined ? {} : { wallSeconds: options.limitSeconds },
           budgetBytes: ffprobeBytes

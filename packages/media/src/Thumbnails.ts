@@ -55,8 +55,7 @@ const make = Effect.gen(function* () {
     const stream = probe.streams.find(({ type }) => type === "video")?.index ?? 0
     const pixels = yield* ffmpeg.run({
       step,
-      store,
-      object,
+      input: { store, object },
       call: {
         tool: "ffmpeg",
         seekSeconds: seconds,
@@ -96,8 +95,7 @@ const make = Effect.gen(function* () {
   const coverByFfmpeg = (store: ObjectStore, object: StoredObject) =>
     ffmpeg.run({
       step,
-      store,
-      object,
+      input: { store, object },
       call: {
         tool: "ffmpeg",
         output: [

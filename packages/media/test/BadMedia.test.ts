@@ -188,7 +188,9 @@ describe.skipIf(!hasFfmpeg)(`Bad media${needsFfmpeg}`, () => {
             { tool: "ffprobe", show },
             { tool: "ffmpeg", output: ["-frames:v", "1", "-c:v", "mjpeg"], format: "image2pipe" }
           ] as const) {
-            const error = yield* Effect.flip(ffmpeg.run({ step: "test", store: library.store, object, call }))
+            const error = yield* Effect.flip(
+              ffmpeg.run({ step: "test", input: { store: library.store, object }, call })
+            )
             assert.strictEqual(error._tag, "UnreadableMedia", `${name} by ${call.tool}`)
           }
         }

@@ -129,8 +129,7 @@ describe.skipIf(!hasFfmpeg)(`Ffmpeg${needsFfmpeg}`, () => {
         const { stream } = yield* Ffmpeg.Ffmpeg
         const run = {
           step: "test",
-          store: library.store,
-          object: yield* library.object("h264.mp4"),
+          input: { store: library.store, object: yield* library.object("h264.mp4") },
           call: { tool: "ffmpeg", input: ["-stream_loop", "-1"], output: ["-c", "copy"], format: "mpegts" }
         } as const
         const first = yield* Stream.runHead(stream({ ...run, limits: { wallSeconds: Infinity } }))
@@ -146,7 +145,7 @@ describe.skipIf(!hasFfmpeg)(`Ffmpeg${needsFfmpeg}`, () => {
         const object = yield* library.object("h264.avi")
         const call = { tool: "ffmpeg", output: ["-c", "copy"], format: "mpegts" } as const
         const error = yield* Effect.flip(
-          run({ step: "test", store: library.store, object, call, budgetBytes: object.sizeBytes / 2 })
+          run({ step: "test", input: { store: library.store, object }, call, budgetBytes: object.sizeBytes / 2 })
         )
         assert.deepInclude(error, { _tag: "MediaResourceExceeded", resource: "input" })
       })
@@ -162,18 +161,20 @@ describe.skipIf(!hasFfmpeg)(`Ffmpeg${needsFfmpeg}`, () => {
           const store = MemoryStore.make()
           const object = store.put("a.avi", avi, "v1")
           store.onRead = () => Effect.sync(() => meanwhile(store))
-          return Effect.flip(run({ step: "test", store, object, call }))
+          return Effect.flip(run({ step: "test", input: { store, object }, call }))
         }
         assert.strictEqual((yield* attempt((store) => store.put("a.avi", avi, "v2")))._tag, "ObjectChanged")
         assert.strictEqual((yield* attempt((store) => store.remove("a.avi")))._tag, "ObjectNotFound")
         const store = MemoryStore.make()
         store.onRead = () => Effect.fail(MemoryStore.unavailable)
-        const error = yield* Effect.flip(run({ step: "test", store, object: store.put("a.avi", avi, "v1"), call }))
+        const error = yield* Effect.flip(
+          run({ step: "test", input: { store, object: store.put("a.avi", avi, "v1") }, call })
+        )
         assert.strictEqual(error._tag, "StoreUnavailable")
 
         const object = yield* put("swapped.avi", Buffer.alloc(5_000, 1))
         yield* put("swapped.avi", Buffer.alloc(6_000, 1))
-        const local = yield* Effect.flip(run({ step: "test", store: library.store, object, call }))
+        const local = yield* Effect.flip(run({ step: "test", input: { store: library.store, object }, call }))
         assert.strictEqual(local._tag, "ObjectChanged")
       })
     )

@@ -43,7 +43,7 @@ const runFake = (script: string, limits: Ffmpeg.MediaRun["limits"] = {}) =>
     return yield* Effect.provide(
       Effect.gen(function* () {
         const ffmpeg = yield* Ffmpeg.Ffmpeg
-        return yield* ffmpeg.run({ step: "test", ...remote(), call: { tool: "ffprobe", show: [] }, limits })
+        return yield* ffmpeg.run({ step: "test", input: remote(), call: { tool: "ffprobe", show: [] }, limits })
       }),
       tools
     )
@@ -154,7 +154,7 @@ describe.skipIf(process.platform === "win32")("Ffmpeg over a tool that misbehave
     Effect.gen(function* () {
       const { tools, run } = yield* Ffmpeg.Ffmpeg
       assert.isTrue(tools.ffmpeg instanceof FfmpegMissing)
-      const error = yield* Effect.flip(run({ step: "test", ...remote(), call: { tool: "ffprobe", show: [] } }))
+      const error = yield* Effect.flip(run({ step: "test", input: remote(), call: { tool: "ffprobe", show: [] } }))
       assert.strictEqual(error._tag, "FfmpegMissing")
       assert.match(error.message, /ffprobe does not run \(\/nowhere\/ffprobe\): install ffmpeg/)
     }).pipe(Effect.provide(ffmpegOf({ ffmpegPath: "/nowhere/ffmpeg", ffprobePath: "/nowhere/ffprobe" })))

@@ -75,6 +75,12 @@ const commands: ReadonlyMap<string, string> = new Map([
   ["uneven.mkv", "-i uneven.mp4 -c copy"],
   ["gop.mp4", `-f lavfi -i testsrc2=size=320x180:rate=25:duration=6 ${x264} -force_key_frames 0,1,2.4,5`],
   ["gop.mkv", "-i gop.mp4 -c copy"],
+  ["long.mp4", `-f lavfi -i testsrc2=size=64x36:rate=1:duration=1100 ${x264} -g 5`],
+  // Noise, which no encoder makes small.
+  [
+    "heavy.mp4",
+    `-f lavfi -i nullsrc=size=640x360:rate=25:duration=8,geq=random(1)*255:128:128 ${x264} -g 100 -b:v 20M`
+  ],
   ["surround.m4a", "-f lavfi -i anoisesrc=duration=1 -ac 6 -c:a aac"],
   ["surround.opus", "-f lavfi -i anoisesrc=duration=1 -ac 6 -c:a libopus"],
   [
@@ -116,10 +122,16 @@ const commands: ReadonlyMap<string, string> = new Map([
     "chapters.mkv",
     "-i h264.mp4 -i sub.srt -i chapters.txt -map 0 -map 1 -map_metadata 2 -c copy -c:s srt -metadata:s:s language=eng"
   ],
+  [
+    "languages.mkv",
+    "-i wide.mp4 -i sub.srt -i sub.ass -i sub.srt -map 0 -map 1 -map 2 -map 3 -c copy -metadata:s:s:0 language=eng -metadata:s:s:1 language=ger -disposition:s:1 forced -metadata:s:s:2 language=fra -disposition:s:2 hearing_impaired -metadata:s:s:2 title=For\\sall"
+  ],
   ["subtitled.mp4", "-i h264.mp4 -i sub.srt -map 0 -map 1 -c copy -c:s mov_text -metadata:s:s language=deu"]
 ])
 
 const subtitles = "1\n00:00:00,000 --> 00:00:01,000\nHello\n"
+const assSubtitles =
+  "[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\nDialogue: 0,0:00:00.50,0:00:01.50,Default,,0,0,0,,{\\i1}Hallo{\\i0}\n"
 const chapters =
   ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=2000\ntitle=Two\n"
 
@@ -157,13 +169,18 @@ const makeFile = async (folder: string, name: string): Promise<void> => {
   const args = commands.get(name)?.split(" ") ?? []
   for (const arg of args) if (commands.has(arg)) await makeFile(folder, arg)
   if (args.length === 0) return
-  execFileSync("ffmpeg", ["-nostdin", "-loglevel", "error", "-y", ...args, name], { cwd: folder })
+  execFileSync(
+    "ffmpeg",
+    ["-nostdin", "-loglevel", "error", "-y", ...args.map((arg) => arg.replace("\\s", " ")), name],
+    { cwd: folder }
+  )
 }
 
 const makeFolder = () => {
   // Ours alone (0700): what ffmpeg may read, it gets from us.
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "joy-media-"))
   fs.writeFileSync(path.join(folder, "sub.srt"), subtitles)
+  fs.writeFileSync(path.join(folder, "sub.ass"), assSubtitles)
   fs.writeFileSync(path.join(folder, "chapters.txt"), chapters)
   return folder
 }

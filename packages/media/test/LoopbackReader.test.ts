@@ -14,7 +14,7 @@ const served = Effect.fnUntraced(function* (options: { readonly budgetBytes?: nu
   const store = MemoryStore.make()
   const object = store.put("secret/name.mp4", bytes, "v1")
   const reader = yield* LoopbackReader.LoopbackReader
-  return { store, object, ...(yield* reader.serve(store, object, { step: "test", ...options })) }
+  return { store, object, ...(yield* reader.serve({ store, object }, { step: "test", ...options })) }
 })
 
 const get = (url: string, init: RequestInit = {}) =>

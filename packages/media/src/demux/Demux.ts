@@ -61,7 +61,7 @@ const bytesLookedAt = 4 * 2 ** 20
 /** Up to this size a file without a length in its header is read to its end; beyond, its beginning is scaled up. */
 const scannedBytes = 32 * 2 ** 20
 
-const open = (read: ReadBytes, kind: DemuxKind, sizeBytes: number) =>
+export const open = (read: ReadBytes, kind: DemuxKind, sizeBytes: number) =>
   new Input({
     formats: formats[kind],
     source: new CustomSource({ getSize: () => sizeBytes, read, prefetchProfile: "fileSystem" })

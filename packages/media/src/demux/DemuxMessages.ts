@@ -71,9 +71,26 @@ export interface DemuxCover {
   readonly mimeType: string
 }
 
+/** Some keyframes of a video, one a second, in a container of their own. */
+export interface DemuxFrames {
+  /** Matroska. */
+  readonly bytes: Uint8Array
+  /** When each is shown in the video. */
+  readonly seconds: ReadonlyArray<number>
+}
+
 export type DemuxRequest =
   | { readonly type: "probe"; readonly kind: DemuxKind; readonly sizeBytes: number }
   | { readonly type: "cover"; readonly kind: DemuxKind; readonly sizeBytes: number }
+  | {
+      readonly type: "frames"
+      readonly kind: DemuxKind
+      readonly sizeBytes: number
+      /** Of each the keyframe at or before it; where that is the one of the time before, it is left out. */
+      readonly seconds: ReadonlyArray<number>
+      /** No further frame is taken when they are as much. */
+      readonly mostBytes: number
+    }
   | { readonly type: "bytes"; readonly id: number; readonly bytes: Uint8Array }
   /** The read failed: the work is to be given up. The owner knows why. */
   | { readonly type: "unreadable"; readonly id: number }
@@ -82,6 +99,7 @@ export type DemuxAnswer =
   | { readonly type: "read"; readonly id: number; readonly start: number; readonly end: number }
   | { readonly type: "report"; readonly report: DemuxReport }
   | { readonly type: "cover"; readonly cover: DemuxCover | null }
+  | { readonly type: "frames"; readonly frames: DemuxFrames | null }
   /** The object is bad for good, as a person should read it. */
   | { readonly type: "refused"; readonly reason: string }
   /** It could not be read here; another reader may know more. */

@@ -2,6 +2,7 @@ import { parentPort } from "node:worker_threads"
 
 import { cover, probe } from "./Demux.ts"
 import { type DemuxAnswer, type DemuxRequest, type ReadBytes, Refused } from "./DemuxMessages.ts"
+import { frames } from "./Frames.ts"
 
 // The thread in which containers are taken apart. Its owner gives it bytes when it asks, and ends it when it takes too
 // long: a file that makes a parser spin, or eat its memory, takes down this thread and nothing else.
@@ -19,11 +20,16 @@ const read: ReadBytes = (start, end) =>
     send({ type: "read", id, start, end })
   })
 
-const answer = async (request: Extract<DemuxRequest, { type: "probe" | "cover" }>): Promise<DemuxAnswer> => {
+const answer = async (request: Extract<DemuxRequest, { type: "probe" | "cover" | "frames" }>): Promise<DemuxAnswer> => {
   try {
-    return request.type === "probe"
-      ? { type: "report", report: await probe(read, request.kind, request.sizeBytes) }
-      : { type: "cover", cover: await cover(read, request.kind, request.sizeBytes) }
+    switch (request.type) {
+      case "probe":
+        return { type: "report", report: await probe(read, request.kind, request.sizeBytes) }
+      case "cover":
+        return { type: "cover", cover: await cover(read, request.kind, request.sizeBytes) }
+      case "frames":
+        return { type: "frames", frames: await frames(read, request) }
+    }
   } catch (error) {
     const reason = error instanceof Error ? error.message.slice(0, 300) : "unknown"
     return { type: error instanceof Refused ? "refused" : "unknown", reason }
@@ -31,7 +37,7 @@ const answer = async (request: Extract<DemuxRequest, { type: "probe" | "cover" }
 }
 
 port?.on("message", (request: DemuxRequest) => {
-  if (request.type === "probe" || request.type === "cover") {
+  if (request.type === "probe" || request.type === "cover" || request.type === "frames") {
     void answer(request).then(send)
     return
   }
