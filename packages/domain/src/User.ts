@@ -6,12 +6,13 @@ import { Timestamp } from "./Timestamp.ts"
 
 /**
  * A name to sign in with, as it was typed: 1 to 64 characters without control characters or `@` (so that it is never
- * mistaken for an address), not starting or ending with white space. Two names that differ in case alone are one.
+ * mistaken for an address), not starting or ending with white space. Two names that look alike are one.
  */
 export const Username = Schema.Trim.check(
   Schema.isMinLength(1),
   Schema.isMaxLength(64),
-  Schema.isPattern(/^[^\p{C}@]+$/u, { message: "Expected a name without control characters or @" })
+  Schema.isPattern(/^[^\p{C}@]+$/u, { message: "Expected a name without control characters or @" }),
+  Schema.isPattern(/[^\p{DI}\s]/u, { message: "Expected a name that can be seen" })
 ).pipe(Schema.brand("Username"), Schema.annotate({ identifier: "Username" }))
 export type Username = typeof Username.Type
 
