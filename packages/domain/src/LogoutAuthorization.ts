@@ -4,7 +4,7 @@ import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 import type * as Redacted from "effect/Redacted"
 
 import type { Principal } from "./CurrentPrincipal.ts"
-import { Unauthenticated } from "./Problem.ts"
+import { ServiceUnavailable, Unauthenticated } from "./Problem.ts"
 import { CrossSite } from "./Session.ts"
 
 /** Who signs out: a principal, or a browser by its refresh cookie. */
@@ -25,6 +25,6 @@ export class LogoutAuthorization extends HttpApiMiddleware.Service<LogoutAuthori
       // `__Host-joy-refresh` where the public URL is https.
       cookie: HttpApiSecurity.apiKey({ in: "cookie", key: "joy-refresh" })
     },
-    error: [Unauthenticated, CrossSite]
+    error: [Unauthenticated, ServiceUnavailable, CrossSite]
   }
 ) {}

@@ -3,7 +3,7 @@ import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
 
 import type { Principal } from "./CurrentPrincipal.ts"
-import { Unauthenticated } from "./Problem.ts"
+import { ServiceUnavailable, Unauthenticated } from "./Problem.ts"
 
 /** Who asks for a thumbnail: a principal, or whoever holds a URL that was signed for the item at hand. */
 export class ThumbnailViewer extends Context.Service<
@@ -23,5 +23,5 @@ export class ThumbnailAuthorization extends HttpApiMiddleware.Service<
     bearer: HttpApiSecurity.bearer,
     signature: HttpApiSecurity.apiKey({ in: "query", key: "sig" })
   },
-  error: Unauthenticated
+  error: [Unauthenticated, ServiceUnavailable]
 }) {}
