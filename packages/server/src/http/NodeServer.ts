@@ -32,6 +32,12 @@ const clientErrors: Record<string, { readonly status: number; readonly title: st
     title: "The request took too long to arrive",
     type: "urn:joy:request-timeout"
   },
+  UNKNOWN_EXPECTATION: {
+    status: 417,
+    title: "What the request expects is not known here",
+    type: "urn:joy:expectation-failed"
+  },
+  TUNNEL: { status: 400, title: "This is no proxy", type: "urn:joy:invalid-request" },
   MISSING_HOST: { status: 400, title: "The request names no host", type: "urn:joy:invalid-request" },
   HPE_HEADER_OVERFLOW: {
     status: 431,
@@ -50,7 +56,7 @@ const problemOf = (code: string | undefined) => {
 }
 
 /** What can't even be parsed gets its problem document too (RFC 9457), written by hand: there is no request to answer. */
-const refuse = (error: NodeJS.ErrnoException, socket: Duplex) => {
+const refuse = (error: { readonly code?: string }, socket: Duplex) => {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy()
     return
@@ -64,6 +70,18 @@ const refuse = (error: NodeJS.ErrnoException, socket: Duplex) => {
 
 /** RFC 9112, 3.2: a request of HTTP/1.1 names its host. Node would refuse it itself, without a problem document. */
 const lacksHost = (request: Http.IncomingMessage) => request.httpVersion === "1.1" && request.headers.host === undefined
+
+/** The same for what was parsed, and that the routes must not see. */
+const answer = (code: string, response: Http.ServerResponse) => {
+  const { body, status } = problemOf(code)
+  response
+    .writeHead(status, {
+      "content-type": "application/problem+json",
+      "content-length": Buffer.byteLength(body),
+      connection: "close"
+    })
+    .end(body)
+}
 
 type Exchange = [request: Http.IncomingMessage, response: Http.ServerResponse]
 
@@ -115,16 +133,8 @@ class Server extends Http.Server {
     ) {
       return super.emit(event, ...values)
     }
-    if (lacksHost(request)) {
-      const { body, status } = problemOf("MISSING_HOST")
-      response
-        .writeHead(status, {
-          "content-type": "application/problem+json",
-          "content-length": Buffer.byteLength(body),
-          connection: "close"
-        })
-        .end(body)
-    } else if (this.#early === undefined) this.#enter([request, response])
+    if (lacksHost(request)) answer("MISSING_HOST", response)
+    else if (this.#early === undefined) this.#enter([request, response])
     else this.#early.push([request, response])
     return true
   }
@@ -154,6 +164,9 @@ export const make = (accessLog: AccessLog["Service"]) => (): Http.Server => {
     accessLog.watch(id, request, response)
   })
   server.on("clientError", refuse)
+  // Node would answer these itself, with no body or none at all.
+  server.on("checkExpectation", (_request, response: Http.ServerResponse) => answer("UNKNOWN_EXPECTATION", response))
+  server.on("connect", (_request, socket: Duplex) => refuse({ code: "TUNNEL" }, socket))
   server.on("newListener", (event: string) => {
     // The router's; told before it is attached.
     if (event === "request") setImmediate(() => server.open())

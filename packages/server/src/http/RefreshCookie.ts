@@ -13,13 +13,16 @@ import * as Redacted from "effect/Redacted"
 
 import { Configuration } from "../config/Configuration.ts"
 
+/** The types that a page of any site may have a browser send without asking (Fetch, CORS-safelisted). */
+const formTypes = /^\s*(application\/x-www-form-urlencoded|multipart\/form-data|text\/plain)\b/i
+
 /** The cookie in which browsers keep their refresh token, out of reach of scripts. */
 export class RefreshCookie extends Context.Service<
   RefreshCookie,
   {
     /** Whether the client asks for the cookie: `X-Token-Transport: cookie`. */
     readonly isAskedFor: Effect.Effect<boolean, never, HttpServerRequest.HttpServerRequest>
-    /** The token in the cookie, if there is one. Fails when a page of another site had it sent. */
+    /** The token in the cookie, if there is one. Fails when a page of another site had it sent, or may have. */
     readonly read: Effect.Effect<Redacted.Redacted | undefined, CrossSite, HttpServerRequest.HttpServerRequest>
     /** Puts a token into the cookie with the answer; the cookie lives as long as the token. */
     readonly set: (
@@ -40,9 +43,11 @@ export class RefreshCookie extends Context.Service<
       const origins = new Set([new URL(publicUrl).origin, ...corsOrigins])
       const options = { httpOnly: true, path: "/", sameSite: "lax", secure } as const
 
+      // A form can't send JSON: what it does send is taken for another site's where the browser says nothing.
       const isCrossSite = ({ headers }: HttpServerRequest.HttpServerRequest) =>
         headers["sec-fetch-site"] === "cross-site" ||
-        (headers["origin"] !== undefined && !origins.has(headers["origin"]))
+        (headers["origin"] !== undefined && !origins.has(headers["origin"])) ||
+        formTypes.test(headers["content-type"] ?? "")
 
       const put = (value: string, maxAge: Duration.Duration) =>
         HttpEffect.appendPreResponseHandler((_request, response) =>

@@ -120,6 +120,30 @@ describe("credentials", () => {
       })
     )
 
+    it.effect("are not taken from what a form can send, where a browser says nothing of the site [R18]", () =>
+      Effect.gen(function* () {
+        const { cookie, token } = yield* signIn("old-browser")
+        for (const path of ["/auth/refresh", "/auth/logout"]) {
+          for (const [type, body] of [
+            ["application/x-www-form-urlencoded", ""],
+            ["application/x-www-form-urlencoded", "refreshToken="],
+            ["Text/Plain; charset=utf-8", '{"a":"="}'],
+            ["multipart/form-data; boundary=x", "--x--\r\n"]
+          ] as const) {
+            const answer = yield* ask(path, { headers: { ...cookie.header, "content-type": type }, body })
+            assert.include([403, 415], answer.status, `${path} ${type}`)
+            assert.isUndefined(answer.headers["set-cookie"])
+          }
+        }
+        for (const method of ["GET", "HEAD", "PUT"]) {
+          assert.strictEqual((yield* ask("/auth/logout", { method, headers: cookie.header })).status, 405, method)
+        }
+        assert.strictEqual(yield* statusOf(token), 200)
+        const json = { ...cookie.header, "content-type": "application/json" }
+        assert.strictEqual((yield* ask("/auth/refresh", { headers: json, body: "{}" })).status, 200)
+      })
+    )
+
     it.effect("sign out by the cookie alone, which is cleared [R13, R18]", () =>
       Effect.gen(function* () {
         const { again, cookie, token } = yield* signIn("leaver")

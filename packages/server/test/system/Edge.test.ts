@@ -166,6 +166,48 @@ describe("the edge", () => {
       })
     )
 
+    it.effect("has an answer for whatever else HTTP allows [E3, L8]", () =>
+      Effect.gen(function* () {
+        const { address, admin, request } = yield* JoyUp.JoyUp
+        const close = "Host: x\r\nConnection: close\r\n"
+        for (const [bytes, status, type] of [
+          [`GET http://x/nowhere HTTP/1.1\r\n${close}\r\n`, 404, "not-found"],
+          [`OPTIONS * HTTP/1.1\r\n${close}\r\n`, 404, "not-found"],
+          [`TRACE /media HTTP/1.1\r\n${close}\r\n`, 405, "method-not-allowed"],
+          [`PROPFIND /media HTTP/1.1\r\n${close}\r\n`, 405, "method-not-allowed"],
+          [`POST /auth/login HTTP/1.1\r\n${close}Expect: a-miracle\r\n\r\n`, 417, "expectation-failed"],
+          [
+            `GET /protected HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n`,
+            401,
+            "unauthenticated"
+          ],
+          [`CONNECT x:443 HTTP/1.1\r\n${close}\r\n`, 400, "invalid-request"],
+          [`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`, 400, "invalid-request"],
+          [
+            `POST /auth/login HTTP/1.1\r\n${close}Transfer-Encoding: gzip, chunked\r\nContent-Type: application/json\r\n\r\n0\r\n\r\n`,
+            400,
+            "invalid-request"
+          ]
+        ] as const) {
+          const text = yield* JoyHttp.raw(address, bytes)
+          isProblem(text, status, type)
+          assert.notMatch(text, leak, bytes)
+        }
+        // HEAD says what GET says, without a body.
+        for (const [path, status] of [
+          ["/nowhere", 404],
+          ["/media", 401],
+          [`/media/${unknownId}/content`, 401]
+        ] as const) {
+          const head = yield* request(path, { method: "HEAD" })
+          const get = yield* request(path)
+          assert.deepStrictEqual([head.status, head.bytes.length], [status, 0], path)
+          assert.strictEqual(head.headers["content-type"], get.headers["content-type"], path)
+        }
+        yield* problemOf(400, "invalid-request", "/api-keys", { token: admin.token, ...login, body: '{"name":"k"' })
+      })
+    )
+
     it.effect("refuses limits, cursors and ids that are none [C5, L8]", () =>
       Effect.gen(function* () {
         const { account, admin, request } = yield* JoyUp.JoyUp
