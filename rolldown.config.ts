@@ -21,7 +21,8 @@ const entry = {
  * `cli/Joy.ts`, of the S3 store and of the docs page.
  */
 export default defineConfig({
-  input: { joy: "joy" },
+  // Threads are started from files of their own.
+  input: { joy: "joy", "listing-thread": "packages/storage/src/folder/ListingThread.ts" },
   platform: "node",
   /**
    * What must stay beside the bundle, in a `node_modules` of its folder or of one above: native code, which finds its
@@ -38,7 +39,7 @@ export default defineConfig({
     // Chunks carry a hash in their names: old ones would stay for ever.
     cleanDir: true,
     format: "esm",
-    entryFileNames: "joy.js",
+    entryFileNames: "[name].js",
     chunkFileNames: "[name]-[hash].js",
     // Whitespace and dead code are a third of what a start has to read and compile. Names stay, for stack traces.
     minify: {

@@ -3,6 +3,7 @@ import { resolve } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 
 import * as ByteRanges from "./ByteRanges.ts"
 import { fromText } from "./folder/ByteString.ts"
@@ -10,7 +11,7 @@ import * as Changes from "./folder/Changes.ts"
 import * as Listing from "./folder/Listing.ts"
 import * as OpenFile from "./folder/OpenFile.ts"
 import * as Place from "./folder/Place.ts"
-import * as Stat from "./folder/Stat.ts"
+import * as Stored from "./folder/Stored.ts"
 import * as Syscall from "./folder/Syscall.ts"
 import { DerivedStore, type ObjectStore, SourceStore } from "./ObjectStore.ts"
 import { ObjectNotFound, PresignUnsupported, RangeNotSatisfiable, StoreReadOnly } from "./StoreError.ts"
@@ -27,7 +28,7 @@ export interface Options {
  * out, linked folders, pipes, devices and names that are not UTF-8 are told as unusable. Keys that begin with a dot are
  * objects like any other, but `.joy/` at the top is our own.
  */
-export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<ObjectStore> {
+export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<ObjectStore, never, Scope.Scope> {
   const location = resolve(options.root)
   const root = fromText(location)
   if (!options.readOnly) yield* Changes.prepare(root, yield* Clock.currentTimeMillis)
@@ -35,12 +36,12 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
   return {
     kind: "folder",
     location,
-    list: Listing.make(root),
+    list: yield* Listing.make(root),
     head: Effect.fn("FolderStore.head")(function* (key) {
       const { path } = yield* Place.resolve(root, "head", key)
       const stats = yield* Effect.mapError(Syscall.lstat(path), Place.orNotFound("head", key, path))
       if (!stats.isFile()) return yield* new ObjectNotFound({ key })
-      return Stat.toObject(key, stats)
+      return Stored.ofStats(key, stats)
     }),
     read: Effect.fn("FolderStore.read")(function* (key, read = {}) {
       const file = yield* OpenFile.open(root, "read", key, read.ifMatch)

@@ -64,13 +64,14 @@ export interface ObjectStore {
   /** For people: the folder's path or `s3://bucket/prefix`. */
   readonly location: string
   /**
-   * Lists up to `limit` entries (1 to 1,000, default 1,000) whose keys begin with `prefix` and come after `startAfter`.
-   * A page may hold fewer, or none, and still not be the last: only `nextStartAfter` says that. Names that are not UTF-8
+   * Lists up to `limit` entries (1 to 1,000, default 1,000) whose keys begin with `prefix` and come after `startAfter`,
+   * and not after `upTo`. A page may hold fewer, or none, and still not be the last: only `nextStartAfter` says that. Names that are not UTF-8
    * come on top of the limit, since no page can start behind one. `.joy/` is never listed.
    */
   readonly list: (options?: {
     readonly prefix?: string | undefined
     readonly startAfter?: string | undefined
+    readonly upTo?: string | undefined
     readonly limit?: number | undefined
   }) => Effect.Effect<ObjectPage, StoreUnavailable>
   readonly head: (key: ObjectKey) => Effect.Effect<StoredObject, ObjectNotFound | StoreUnavailable>

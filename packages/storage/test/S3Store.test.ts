@@ -54,6 +54,25 @@ describe.skipIf(missing !== null)(`S3Store${missing === null ? "" : ` (skipped: 
     )
 
     it.effect(
+      "says of keys that the server can't tell that it can't, and loses none behind them",
+      Effect.fnUntraced(function* () {
+        const server = yield* S3Server
+        const bucket = yield* server.makeBucket
+        const good = ["x .mp4", "x!.mp4", "xa.mp4", "xz.mp4", "y.mp4"]
+        for (const Key of ["w.mp4", "x\u0001.mp4", "x\u0002.mp4", ...good]) {
+          yield* Effect.promise(() => server.client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: "x" })))
+        }
+        const store = yield* S3Store.make(options(server, bucket))
+        const told = (yield* store.list()).unusable.length === 0
+        // A server that encodes keys in its listing can tell all of them.
+        const all = told ? ["w.mp4", "x\u0001.mp4", "x\u0002.mp4", ...good] : ["w.mp4", ...good]
+        for (const limit of [3, 4, 5, 1000]) assert.deepStrictEqual((yield* listAll(store, { limit })).keys, all)
+        // It ends on one from which it could not go on without leaving others out.
+        if (!told) assert.match((yield* Effect.flip(store.list({ startAfter: "w.mp4", limit: 2 }))).message, /no key/)
+      })
+    )
+
+    it.effect(
       "leaves out the empty objects that consoles make for folders",
       Effect.fnUntraced(function* () {
         const server = yield* S3Server

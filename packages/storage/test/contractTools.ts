@@ -68,7 +68,12 @@ export const readAll = (store: ObjectStore, name: string, options?: ReadOptions)
 /** Follows a listing to its end. */
 export const listAll = Effect.fnUntraced(function* (
   store: ObjectStore,
-  options: { readonly prefix?: string; readonly startAfter?: string; readonly limit?: number } = {}
+  options: {
+    readonly prefix?: string
+    readonly startAfter?: string
+    readonly upTo?: string
+    readonly limit?: number
+  } = {}
 ) {
   const objects: Array<StoredObject> = []
   const pages: Array<number> = []

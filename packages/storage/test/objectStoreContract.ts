@@ -45,6 +45,29 @@ export const objectStoreContract = <R>(
     )
 
     it.effect(
+      "lists up to any key, be it odd, there or not, and says when it has got there",
+      Effect.fnUntraced(function* () {
+        const { store } = yield* filled(oddKeys)
+        const sorted = inByteOrder(oddKeys)
+        for (const end of [...oddKeys, "a", "a/", "a/b", "a/b/", "caf", "zz", "\u{10FFFF}"]) {
+          const upTo = Buffer.from(end)
+          const wanted = sorted.filter((key) => Buffer.compare(Buffer.from(key), upTo) <= 0)
+          for (const limit of [3, 1000]) {
+            assert.deepStrictEqual((yield* listAll(store, { upTo: end, limit })).keys, wanted, `up to ${end}`)
+          }
+          const startAfter = wanted.at(-2)
+          if (startAfter === undefined) continue
+          const last = yield* store.list({ startAfter, upTo: end })
+          assert.deepStrictEqual(
+            [last.objects.map(({ key }): string => key), last.nextStartAfter],
+            [wanted.slice(-1), null]
+          )
+        }
+      }),
+      60_000
+    )
+
+    it.effect(
       "lists what is under any prefix and behind any key, be they odd",
       Effect.fnUntraced(function* () {
         const { store } = yield* filled(oddKeys)

@@ -9,9 +9,11 @@ import type * as Scope from "effect/Scope"
 import { reservedFolder } from "../ReservedKeys.ts"
 import { StoreUnavailable } from "../StoreError.ts"
 import { type ByteString, fromText } from "./ByteString.ts"
+import * as ErrorCodes from "./ErrorCodes.ts"
 import * as Failure from "./Failure.ts"
+import * as Paths from "./Paths.ts"
 import * as Place from "./Place.ts"
-import * as Stat from "./Stat.ts"
+import * as Stored from "./Stored.ts"
 import * as Syscall from "./Syscall.ts"
 
 const temporary = `${reservedFolder}tmp`
@@ -33,7 +35,7 @@ const ensureFolder = Effect.fnUntraced(function* (
   )
   if (real === folder) return
   if (real !== null) return yield* new Syscall.SyscallError({ code: "ENOTDIR", detail: "a link is in the way" })
-  yield* ensureFolder(root, Place.parentOf(folder))
+  yield* ensureFolder(root, Paths.parentOf(folder))
   yield* Syscall.mkdir(folder).pipe(
     Effect.catchIf(
       (error) => error.code === "EEXIST",
@@ -83,22 +85,22 @@ export const write = Effect.fnUntraced(function* (
     yield* writeAll(file.fd, body)
     yield* Syscall.fsync(file.fd)
     const stats = yield* Syscall.fstat(file.fd)
-    yield* ensureFolder(real, Place.parentOf(target)).pipe(
+    yield* ensureFolder(real, Paths.parentOf(target)).pipe(
       Effect.andThen(Syscall.rename(file.path, target)),
       // A deletion may take the folder away, as the last one in it, between these two.
       Effect.retry({ while: (error) => error.code === "ENOENT", schedule: Schedule.recurs(5) })
     )
-    return Stat.toObject(key, stats)
+    return Stored.ofStats(key, stats)
   })
   return yield* Effect.mapError(written, Failure.unavailable("write", target))
 })
 
 const removeEmptyFolders = Effect.fnUntraced(function* (root: ByteString, from: ByteString) {
-  for (let folder = from; folder !== root; folder = Place.parentOf(folder)) yield* Syscall.rmdir(folder)
+  for (let folder = from; folder !== root; folder = Paths.parentOf(folder)) yield* Syscall.rmdir(folder)
 })
 
 const ignoreAbsent = <A>(effect: Effect.Effect<A, Syscall.SyscallError>) =>
-  Effect.catchIf(effect, Failure.isAbsent, () => Effect.succeed(null))
+  Effect.catchIf(effect, ErrorCodes.isAbsent, () => Effect.succeed(null))
 
 export const remove = Effect.fnUntraced(function* (
   root: ByteString,
@@ -107,7 +109,7 @@ export const remove = Effect.fnUntraced(function* (
   if (!Place.isPlain(key)) return
   const real = yield* Place.realRoot(root, "delete")
   const path = `${real}/${fromText(key)}`
-  const folder = Place.parentOf(path)
+  const folder = Paths.parentOf(path)
   const removed = Effect.gen(function* () {
     // Through a linked folder there are no objects, only other people's files.
     if (folder !== real && (yield* ignoreAbsent(Syscall.realpath(folder))) !== folder) return

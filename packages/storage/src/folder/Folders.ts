@@ -1,16 +1,11 @@
-import * as Clock from "effect/Clock"
-import * as Effect from "effect/Effect"
-
 import { reservedFolder } from "../ReservedKeys.ts"
 import type { ByteString } from "./ByteString.ts"
-import * as Syscall from "./Syscall.ts"
+import * as SyncCalls from "./SyncCalls.ts"
 
 /** The names in a folder, sorted by their bytes; those of folders end in `/`, which is what sorts their contents. */
 export type Names = ReadonlyArray<ByteString>
 
-/** A folder of this many names is not read again for each page of a listing. */
-const worthKeeping = 1000
-const kept = 8
+const kept = 16
 const keptForMillis = 60_000
 
 interface Kept {
@@ -21,58 +16,49 @@ interface Kept {
 
 /**
  * Reads the folders of one page of a listing. A folder of 200,000 names takes half a second to read, so reading it anew
- * for each page of 1,000 would make listing quadratic. Therefore a page leaves the big folders that it stopped in to
- * the page that goes on exactly there, for a minute at most, and only while the folder's own time stands still.
+ * for each page of 1,000 would make listing quadratic. Therefore a page leaves the folders that it stopped in to the page
+ * that goes on exactly there, for a minute at most, and only while the folder's own time stands still.
  */
 export interface Reader {
   /** `path` ends in `/`. */
-  readonly names: (path: ByteString) => Effect.Effect<Names, Syscall.SyscallError>
+  readonly names: (path: ByteString) => Names
   /** Says that the listing has left this folder and won't need its names again. */
   readonly leave: (path: ByteString) => void
-  readonly keepFor: (startAfter: string) => Effect.Effect<void>
+  readonly keepFor: (startAfter: ByteString) => void
 }
 
-const read = Effect.fnUntraced(function* (
-  path: ByteString,
-  isRoot: boolean
-): Effect.fn.Return<Names, Syscall.SyscallError> {
-  const entries = yield* Syscall.readdir(path)
+const read = (path: ByteString, isRoot: boolean): Names => {
   const names: Array<ByteString> = []
-  for (const entry of entries) {
+  for (const entry of SyncCalls.readdir(path)) {
     const name = entry.name.toString("latin1") + (entry.isDirectory() ? "/" : "")
     if (!(isRoot && (name === reservedFolder || `${name}/` === reservedFolder))) names.push(name)
   }
   return names.sort()
-})
+}
 
 export const makeReaders = () => {
   let listings: ReadonlyArray<Kept> = []
 
-  return Effect.fnUntraced(function* (root: ByteString, startAfter: string): Effect.fn.Return<Reader> {
-    const now = yield* Clock.currentTimeMillis
+  return (root: ByteString, startAfter: ByteString): Reader => {
+    const now = performance.now()
     const left = listings.find((listing) => listing.startAfter === startAfter)
     listings = listings.filter((listing) => listing !== left && now - listing.at < keptForMillis)
     const earlier = left !== undefined && now - left.at < keptForMillis ? left.folders : new Map<never, never>()
     const folders = new Map<ByteString, { readonly mtimeNs: bigint; readonly names: Names }>()
 
-    const names = Effect.fnUntraced(function* (path: ByteString) {
-      const known = earlier.get(path)
-      if (known !== undefined && (yield* Syscall.lstat(path)).mtimeNs === known.mtimeNs) {
-        folders.set(path, known)
-        return known.names
-      }
-      const names = yield* read(path, path === `${root}/`)
-      if (names.length > worthKeeping) folders.set(path, { mtimeNs: (yield* Syscall.lstat(path)).mtimeNs, names })
-      return names
-    })
-
     return {
-      names,
+      names: (path) => {
+        // Before the names: what comes in between is seen as a change.
+        const { mtimeNs } = SyncCalls.lstat(path)
+        const known = earlier.get(path)
+        const names = known?.mtimeNs === mtimeNs ? known.names : read(path, path === `${root}/`)
+        folders.set(path, { mtimeNs, names })
+        return names
+      },
       leave: (path) => folders.delete(path),
-      keepFor: (next) =>
-        Effect.map(Clock.currentTimeMillis, (at) => {
-          if (folders.size > 0) listings = [...listings, { startAfter: next, at, folders }].slice(-kept)
-        })
+      keepFor: (next) => {
+        listings = [...listings, { startAfter: next, at: performance.now(), folders }].slice(-kept)
+      }
     }
-  })
+  }
 }

@@ -1,103 +1,109 @@
-import type { StoredObject } from "@joy/domain/StoredObject"
-import * as Data from "effect/Data"
-import * as Effect from "effect/Effect"
+import { Worker } from "node:worker_threads"
 
-import type { ObjectPage, ObjectStore, UnusableEntry } from "../ObjectStore.ts"
+import { ETag, ObjectKey, StoredObject } from "@joy/domain/StoredObject"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+
+import type { ObjectPage, ObjectStore } from "../ObjectStore.ts"
 import type { StoreUnavailable } from "../StoreError.ts"
-import { type ByteString, fromText, toPrintable, toText } from "./ByteString.ts"
+import { type ByteString, fromText } from "./ByteString.ts"
 import * as Failure from "./Failure.ts"
-import * as Folders from "./Folders.ts"
-import * as Place from "./Place.ts"
-import * as Stat from "./Stat.ts"
-import * as Syscall from "./Syscall.ts"
-import { type Entry, walk } from "./Walk.ts"
+import type { Answer, Columns, Request } from "./ListingThread.ts"
+import { SyscallError } from "./Syscall.ts"
 
 const maxLimit = 1000
 
-/** Enough to keep the thread pool (four threads) busy, few enough not to keep everyone else out of it. */
-const lookConcurrency = 8
+/** Beside this file, or beside the bundle that holds it (rolldown.config.ts). */
+const threadUrl = new URL(
+  import.meta.url.endsWith(".ts") ? "./ListingThread.ts" : "./listing-thread.js",
+  import.meta.url
+)
 
-type Seen = Data.TaggedEnum<{
-  Usable: { readonly object: StoredObject }
-  Unusable: { readonly entry: UnusableEntry }
-  Gone: {}
-}>
-const Seen = Data.taggedEnum<Seen>()
+/** What the thread says is so already, a thousand times a page. */
+const unchecked = { disableChecks: true }
 
-const unusable = (key: ByteString, reason: string) => Seen.Unusable({ entry: { key: toPrintable(key), reason } })
-
-const noPermission = "This process has no permission to read it: correct its owner or mode"
-
-/** Why a name could not be looked at. It vanished, or is at fault itself; what isn't its fault fails the listing. */
-const unseen =
-  (key: ByteString, path: ByteString) =>
-  (error: Syscall.SyscallError): Effect.Effect<Seen, StoreUnavailable> => {
-    if (Failure.isGeneral(error)) return Effect.fail(Failure.unavailable("list", path)(error))
-    if (error.code === "ENAMETOOLONG") return Effect.succeed(unusable(key, "Its path is too long for this system"))
-    if (Failure.isAbsent(error)) return Effect.succeed(Seen.Gone())
-    return Effect.succeed(unusable(key, Failure.isRefused(error) ? noPermission : `It can't be read (${error.code})`))
-  }
-
-const throughLink = Effect.fnUntraced(function* (root: ByteString, key: ByteString, text: string) {
-  const path = `${root}/${key}`
-  const target = yield* Syscall.realpath(path)
-  const stats = yield* Syscall.lstat(target)
-  if (stats.isDirectory())
-    return unusable(key, "It is a link to a folder, which could go round in circles: not followed")
-  if (!Place.isInside(root, target)) {
-    return unusable(key, "It is a link that leads out of the library: move the file in, or mount its folder inside")
-  }
-  if (!stats.isFile()) return unusable(key, Stat.strangeKind(stats) ?? "It is no file")
-  if (!Stat.seemsReadable(stats) && !(yield* Syscall.isReadable(target))) return unusable(key, noPermission)
-  return Seen.Usable({ object: Stat.toObject(text, stats) })
+const toPage = (columns: Columns): ObjectPage => ({
+  objects: columns.keys.map(
+    (key, at) =>
+      new StoredObject(
+        {
+          key: ObjectKey.make(key, unchecked),
+          etag: ETag.make(columns.versions[at] ?? "", unchecked),
+          sizeBytes: columns.sizes[at] ?? 0,
+          modifiedAt: columns.modified[at] ?? 0
+        },
+        unchecked
+      )
+  ),
+  unusable: columns.unusable,
+  nextStartAfter: columns.next
 })
 
-const ofLink = (root: ByteString, key: ByteString, text: string) =>
-  throughLink(root, key, text).pipe(
-    Effect.catch((error) => {
-      if (error.code === "ELOOP") return Effect.succeed(unusable(key, "It is a link that leads back to itself"))
-      return error.code === "ENOENT" || error.code === "ENOTDIR"
-        ? Effect.succeed(unusable(key, "It is a link to something that is not there"))
-        : unseen(key, `${root}/${key}`)(error)
-    })
-  )
+/**
+ * A thread that lists, started at the first listing. The calls of a listing are many and short, and cost a fraction of
+ * what they do in the thread pool when they simply block; they must not block the thread that serves.
+ */
+const makeThread = () => {
+  const waiting = new Map<number, (answer: Answer | Error) => void>()
+  let worker: Worker | null = null
+  let requests = 0
 
-const look = (root: ByteString) =>
-  Effect.fnUntraced(function* (entry: Entry): Effect.fn.Return<Seen, StoreUnavailable> {
-    if (entry.problem !== null) return unusable(entry.key, entry.problem)
-    const path = `${root}/${entry.key}`
-    const text = toText(entry.key) ?? ""
-    const seen = Effect.gen(function* () {
-      const stats = yield* Syscall.lstat(path)
-      if (stats.isSymbolicLink()) return yield* ofLink(root, entry.key, text)
-      // A folder now was a file a moment ago. Its contents come with the next listing.
-      if (stats.isDirectory()) return Seen.Gone()
-      if (!stats.isFile()) return unusable(entry.key, Stat.strangeKind(stats) ?? "It is no file")
-      if (!Stat.seemsReadable(stats) && !(yield* Syscall.isReadable(path))) return unusable(entry.key, noPermission)
-      return Seen.Usable({ object: Stat.toObject(text, stats) })
-    })
-    return yield* Effect.catchTag(seen, "SyscallError", unseen(entry.key, path))
-  })
+  const settle = (id: number, answer: Answer | Error) => {
+    waiting.get(id)?.(answer)
+    waiting.delete(id)
+    // A thread that has nothing to do keeps no process alive.
+    if (waiting.size === 0) worker?.unref()
+  }
 
-export const make = (root: ByteString): ObjectStore["list"] => {
-  const openReader = Folders.makeReaders()
+  const ended = (error: Error) => {
+    worker = null
+    for (const id of waiting.keys()) settle(id, error)
+  }
+
+  const start = (): Worker => {
+    // Its garbage is young: a small nursery is as fast as a large one, and does not grow.
+    const resourceLimits = { maxYoungGenerationSizeMb: 8 }
+    const started = new Worker(threadUrl, { name: "joy-listing", env: {}, execArgv: [], resourceLimits })
+    started.on("message", (answer: Answer) => settle(answer.id, answer))
+    started.on("error", ended)
+    started.on("exit", () => ended(new Error("The thread that lists folders ended")))
+    return started
+  }
+
+  return {
+    ask: (request: Omit<Request, "id">): Effect.Effect<Answer> =>
+      Effect.callback((resume) => {
+        const id = requests++
+        waiting.set(id, (answer) => resume(answer instanceof Error ? Effect.die(answer) : Effect.succeed(answer)))
+        worker ??= start()
+        worker.ref()
+        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have none
+        worker.postMessage({ id, ...request })
+      }),
+    stop: Effect.promise(() => {
+      // Who waits for its end is alive.
+      worker?.ref()
+      return worker?.terminate() ?? Promise.resolve(0)
+    })
+  }
+}
+
+export const make = Effect.fnUntraced(function* (
+  root: ByteString
+): Effect.fn.Return<ObjectStore["list"], never, Scope.Scope> {
+  const { ask } = yield* Effect.acquireRelease(Effect.sync(makeThread), ({ stop }) => stop)
 
   return Effect.fn("FolderStore.list")(function* (options = {}): Effect.fn.Return<ObjectPage, StoreUnavailable> {
-    const real = yield* Place.realRoot(root, "list")
-    const startAfter = fromText(options.startAfter ?? "")
-    const reader = yield* openReader(real, startAfter)
-    const found = yield* walk(reader, {
-      root: real,
+    const answer = yield* ask({
+      root,
       prefix: fromText(options.prefix ?? ""),
-      startAfter,
+      startAfter: fromText(options.startAfter ?? ""),
+      upTo: options.upTo === undefined ? null : fromText(options.upTo),
       limit: Math.min(Math.max(options.limit ?? maxLimit, 1), maxLimit)
     })
-    const seen = yield* Effect.forEach(found.entries, look(real), { concurrency: lookConcurrency })
-    if (found.next !== null) yield* reader.keepFor(found.next)
-    return {
-      objects: seen.flatMap((one) => (one._tag === "Usable" ? [one.object] : [])),
-      unusable: seen.flatMap((one) => (one._tag === "Unusable" ? [one.entry] : [])),
-      nextStartAfter: found.next === null ? null : toText(found.next)
-    }
+    if ("page" in answer) return toPage(answer.page)
+    const { path, where, ...error } = answer.failed
+    const fail = where === "root" ? Failure.rootUnavailable : Failure.unavailable
+    return yield* fail("list", path)(new SyscallError(error))
   })
-}
+})

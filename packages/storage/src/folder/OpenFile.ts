@@ -12,7 +12,7 @@ import { ObjectChanged, ObjectNotFound, StoreUnavailable } from "../StoreError.t
 import type { ByteString } from "./ByteString.ts"
 import * as Failure from "./Failure.ts"
 import * as Place from "./Place.ts"
-import * as Stat from "./Stat.ts"
+import * as Stored from "./Stored.ts"
 import * as Syscall from "./Syscall.ts"
 
 /** No link is followed that `resolve` has not seen, and opening a FIFO comes back instead of waiting for a writer. */
@@ -22,7 +22,7 @@ const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 const identify = Effect.fnUntraced(function* (fd: number, path: ByteString, key: ObjectKey, ifMatch: ETag | undefined) {
   const stats = yield* Effect.mapError(Syscall.fstat(fd), Failure.unavailable("open", path))
   if (!stats.isFile()) return yield* new ObjectNotFound({ key })
-  const object = Stat.toObject(key, stats)
+  const object = Stored.ofStats(key, stats)
   if (ifMatch !== undefined && ifMatch !== object.etag) return yield* new ObjectChanged({ key })
   return { object, fd }
 })

@@ -4,7 +4,9 @@ import * as Effect from "effect/Effect"
 import { isReservedKey } from "../ReservedKeys.ts"
 import { ObjectNotFound, type StoreUnavailable } from "../StoreError.ts"
 import { type ByteString, fromText } from "./ByteString.ts"
+import * as ErrorCodes from "./ErrorCodes.ts"
 import * as Failure from "./Failure.ts"
+import { isInside, parentOf } from "./Paths.ts"
 import * as Syscall from "./Syscall.ts"
 
 /**
@@ -25,12 +27,6 @@ export const realRoot = (root: ByteString, operation: string): Effect.Effect<Byt
     Effect.mapError(Failure.rootUnavailable(operation, root)),
     Effect.map((real) => (real === "/" ? "" : real))
   )
-
-export const parentOf = (path: ByteString): ByteString => path.slice(0, path.lastIndexOf("/"))
-
-/** True when `path`, without links, is the root's own or lies below it and outside of what is reserved. */
-export const isInside = (realRoot: ByteString, path: ByteString): boolean =>
-  path.startsWith(`${realRoot}/`) && !isReservedKey(path.slice(realRoot.length + 1))
 
 /** Where an object is: the root and the object's path in it, both without links. */
 export interface Located {
@@ -90,4 +86,4 @@ export const holds = Effect.fnUntraced(function* (
 export const orNotFound =
   (operation: string, key: ObjectKey, path: ByteString) =>
   (error: Syscall.SyscallError): ObjectNotFound | StoreUnavailable =>
-    Failure.isAbsent(error) ? new ObjectNotFound({ key }) : Failure.unavailable(operation, path)(error)
+    ErrorCodes.isAbsent(error) ? new ObjectNotFound({ key }) : Failure.unavailable(operation, path)(error)

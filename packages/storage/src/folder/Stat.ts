@@ -1,18 +1,8 @@
 import type { BigIntStats } from "node:fs"
 
-import { ETag, ObjectKey, StoredObject } from "@joy/domain/StoredObject"
-
 /** Size, modification time and inode: all that a file can tell of its version without being read. */
-const etag = (stats: BigIntStats): ETag =>
-  ETag.make(`${stats.size.toString(16)}-${stats.mtimeNs.toString(16)}-${stats.ino.toString(16)}`)
-
-export const toObject = (key: string, stats: BigIntStats): StoredObject =>
-  new StoredObject({
-    key: ObjectKey.make(key),
-    etag: etag(stats),
-    sizeBytes: Number(stats.size),
-    modifiedAt: Number(stats.mtimeMs)
-  })
+export const versionOf = (stats: BigIntStats): string =>
+  `${stats.size.toString(16)}-${stats.mtimeNs.toString(16)}-${stats.ino.toString(16)}`
 
 /**
  * What the mode says about reading: a guess that costs nothing, for a listing of a million files. Only where it says no

@@ -34,9 +34,6 @@ const callVoid = (run: (done: (error?: NodeJS.ErrnoException | null) => void) =>
 export const realpath = (path: ByteString) =>
   call<ByteString>((done) => fs.realpath.native(toBuffer(path), "latin1", done))
 
-export const stat = (path: ByteString) =>
-  call<fs.BigIntStats>((done) => fs.stat(toBuffer(path), { bigint: true }, done))
-
 export const lstat = (path: ByteString) =>
   call<fs.BigIntStats>((done) => fs.lstat(toBuffer(path), { bigint: true }, done))
 
@@ -45,12 +42,6 @@ export const fstat = (fd: number) => call<fs.BigIntStats>((done) => fs.fstat(fd,
 export const readdir = (path: ByteString) =>
   call<Array<fs.Dirent<NonSharedBuffer>>>((done) =>
     fs.readdir(toBuffer(path), { withFileTypes: true, encoding: "buffer" }, done)
-  )
-
-export const isReadable = (path: ByteString) =>
-  callVoid((done) => fs.access(toBuffer(path), fs.constants.R_OK, done)).pipe(
-    Effect.as(true),
-    Effect.orElseSucceed(() => false)
   )
 
 export const open = (path: ByteString, flags: number, mode?: number) =>

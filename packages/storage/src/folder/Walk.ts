@@ -1,11 +1,8 @@
-import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
-
-import type { StoreUnavailable } from "../StoreError.ts"
 import { type ByteString, toText } from "./ByteString.ts"
-import * as Failure from "./Failure.ts"
+import * as ErrorCodes from "./ErrorCodes.ts"
 import type { Names, Reader } from "./Folders.ts"
-import type { SyscallError } from "./Syscall.ts"
+import { ListingFailed } from "./ListingFailed.ts"
+import * as SyncCalls from "./SyncCalls.ts"
 
 /** The longest key there is (StoredObject.ts). A folder whose own name is that long can't hold an object. */
 export const maxKeyBytes = 1024
@@ -35,6 +32,8 @@ export interface Options {
   readonly root: ByteString
   readonly prefix: ByteString
   readonly startAfter: ByteString
+  /** The last key that is wanted; `null` for all that follow. */
+  readonly upTo: ByteString | null
   readonly limit: number
 }
 
@@ -59,18 +58,14 @@ const firstIndex = (names: Names, folder: ByteString, options: Options): number 
 }
 
 /** A folder that vanished is none (`null`); one that can't be read is told of with a reason. */
-const explain = Effect.fnUntraced(function* (
-  folder: ByteString,
-  options: Options,
-  error: SyscallError
-): Effect.fn.Return<string | null, StoreUnavailable> {
-  if (folder === "") return yield* Failure.rootUnavailable("list", options.root || "/")(error)
-  if (Failure.isGeneral(error)) return yield* Failure.unavailable("list", `${options.root}/${folder}`)(error)
-  if (Failure.isAbsent(error)) return null
-  return Failure.isRefused(error)
+const explain = (folder: ByteString, options: Options, error: SyncCalls.CallFailed): string | null => {
+  if (folder === "") throw new ListingFailed("root", options.root || "/", error)
+  if (ErrorCodes.isGeneral(error)) throw new ListingFailed("entry", `${options.root}/${folder}`, error)
+  if (ErrorCodes.isAbsent(error)) return null
+  return ErrorCodes.isRefused(error)
     ? "This process has no permission to read the folder: correct its owner or mode"
     : `The folder can't be read (${error.code})`
-})
+}
 
 /** Names that text can't hold, met at one side of the page's last entry. */
 interface Strangers {
@@ -87,16 +82,13 @@ const entriesOf = (strangers: Strangers): ReadonlyArray<Entry> =>
 
 /**
  * Walks the tree in the byte order of full keys and stops at the first entry beyond the limit. Subtrees before
- * `startAfter` or outside of `prefix` are never read.
+ * `startAfter`, behind `upTo` or outside of `prefix` are never read.
  *
  * A name that is not UTF-8 can't be written down as the place where the next page starts. Such names don't count
  * towards the limit, so that a page always ends on one that can.
  */
-export const walk = Effect.fnUntraced(function* (
-  reader: Reader,
-  options: Options
-): Effect.fn.Return<Found, StoreUnavailable> {
-  const { limit, prefix, startAfter } = options
+export const walk = (reader: Reader, options: Options): Found => {
+  const { limit, prefix, startAfter, upTo } = options
   const entries: Array<Entry> = []
   const within: Strangers = { named: [], untold: 0 }
   const behind: Strangers = { named: [], untold: 0 }
@@ -117,23 +109,23 @@ export const walk = Effect.fnUntraced(function* (
     else strangers.untold++
   }
 
-  /** False when the page is full, or nothing behind this folder has the prefix. */
-  const enter = Effect.fnUntraced(function* (folder: ByteString): Effect.fn.Return<boolean, StoreUnavailable> {
+  /** False when the page is full, or nothing behind this folder is wanted. */
+  const enter = (folder: ByteString): boolean => {
     const path = `${options.root}/${folder}`
-    const read = yield* Effect.result(reader.names(path))
-    if (Result.isFailure(read)) {
-      const problem = yield* explain(folder, options, read.failure)
+    const names = SyncCalls.result(() => reader.names(path))
+    if (names instanceof SyncCalls.CallFailed) {
+      const problem = explain(folder, options, names)
       return problem === null || !isWanted(folder) || add(folder, problem)
     }
-    const names = read.success
     for (let index = firstIndex(names, folder, options); index < names.length; index++) {
       const name = names[index] ?? ""
       const key = folder + name
+      if (upTo !== null && key > upTo) return false
       if (!key.startsWith(prefix) && !prefix.startsWith(key) && key > prefix) return false
       if (name.endsWith("/") && toText(name) !== null && key.length < maxKeyBytes) {
         const isBefore = key < startAfter && !startAfter.startsWith(key)
         const isOutside = !key.startsWith(prefix) && !prefix.startsWith(key)
-        if (!isBefore && !isOutside && !(yield* enter(key))) return false
+        if (!isBefore && !isOutside && !enter(key)) return false
       } else if (isWanted(key)) {
         if (toText(name) === null) addStranger(key)
         else if (!add(key, key.length > maxKeyBytes || name.endsWith("/") ? tooLong : null)) return false
@@ -141,12 +133,12 @@ export const walk = Effect.fnUntraced(function* (
     }
     reader.leave(path)
     return true
-  })
+  }
 
-  yield* enter("")
+  enter("")
   const strangers = [...entriesOf(within), ...(more ? [] : entriesOf(behind))]
   return {
     entries: strangers.length === 0 ? entries : [...entries, ...strangers].sort((a, b) => (a.key < b.key ? -1 : 1)),
     next: more ? (entries.at(-1)?.key ?? null) : null
   }
-})
+}

@@ -13,26 +13,36 @@ const maxLimit = 1000
 
 const decodeUri = Option.liftThrowable(decodeURIComponent)
 
+/** S3 has no longer keys than ours (*Creating object key names*), and lists none without a name. */
+const unchecked = { disableChecks: true }
+
 /** Behind every key of the reserved folder: going on from here skips a million derivatives in one step. */
 const behindReserved = `${reservedFolder}\u{10FFFF}`
 
 /**
  * Undoes `EncodingType: "url"`, which writes a space as `+`. Asked for because XML can't hold every character that a
- * key can; servers that don't know it say so by not saying it back, and their keys are as they are.
+ * key can; servers that don't know it say so by not saying it back, and their keys are as they are, but for characters
+ * that XML has no place for: those are U+FFFD by then, and nobody knows which key it was, nor where it sorts.
  */
-const decodeKey = (key: string, encoding: string | undefined): string | null => {
-  return encoding === "url" ? Option.getOrNull(decodeUri(key.replaceAll("+", " "))) : key
-}
+const decodeKey = (key: string, encoding: string | undefined): string | null =>
+  encoding === "url" ? Option.getOrNull(decodeUri(key.replaceAll("+", " "))) : key.includes("\uFFFD") ? null : key
 
 const toObject = (key: string, entry: _Object): StoredObject | null =>
-  entry.ETag === undefined || entry.Size === undefined || entry.LastModified === undefined
+  !entry.ETag || entry.Size === undefined || entry.LastModified === undefined
     ? null
-    : new StoredObject({
-        key: ObjectKey.make(key),
-        etag: unquote(entry.ETag),
-        sizeBytes: entry.Size,
-        modifiedAt: entry.LastModified.getTime()
-      })
+    : new StoredObject(
+        {
+          key: ObjectKey.make(key, unchecked),
+          etag: unquote(entry.ETag),
+          sizeBytes: entry.Size,
+          modifiedAt: entry.LastModified.getTime()
+        },
+        unchecked
+      )
+
+/** Where `key` stands in the order of bytes: negative before `end`, positive behind it. */
+const placeOf = (key: string, end: string | undefined) =>
+  end === undefined ? -1 : Buffer.compare(Buffer.from(key), Buffer.from(end))
 
 export const list = (bucket: Bucket): ObjectStore["list"] =>
   Effect.fn("S3Store.list")(function* (options = {}): Effect.fn.Return<ObjectPage, StoreUnavailable> {
@@ -62,9 +72,13 @@ export const list = (bucket: Bucket): ObjectStore["list"] =>
     for (const entry of answer.Contents ?? []) {
       const key = decodeKey(entry.Key ?? "", answer.EncodingType)?.slice(bucket.prefix.length) ?? null
       if (key === null) {
-        unusable.push({ key: entry.Key ?? "", reason: "Its key is not UTF-8: rename it" })
+        unusable.push({
+          key: (entry.Key ?? "").slice(bucket.prefix.length),
+          reason: "Its key holds bytes or characters that the server can't tell: rename it"
+        })
         continue
       }
+      if (placeOf(key, options.upTo) > 0) return { objects, unusable, nextStartAfter: null }
       last = key
       // Consoles make an empty object `name/` for what they show as a folder.
       if ((key.endsWith("/") && entry.Size === 0) || isReservedKey(key)) continue
@@ -76,9 +90,10 @@ export const list = (bucket: Bucket): ObjectStore["list"] =>
     if (last === null) {
       return yield* new StoreUnavailable({
         operation: "list",
-        reason: "the server says that there is more and gives nothing to go on from",
+        reason: "the server says that there is more and gives no key to go on from",
         retryable: false
       })
     }
+    if (placeOf(last, options.upTo) === 0) return { objects, unusable, nextStartAfter: null }
     return { objects, unusable, nextStartAfter: isReservedKey(last) && last !== ".joy" ? behindReserved : last }
   })
