@@ -4,6 +4,7 @@ import ingest from "./0003_ingest.ts"
 import audit from "./0004_audit.ts"
 import cluster from "./0006_cluster.ts"
 import listeners from "./0007_listeners.ts"
+import scanRanges from "./0008_scan_ranges.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -12,7 +13,8 @@ export const migrations = {
   "0003_ingest": ingest,
   "0004_audit": audit,
   "0006_cluster": cluster,
-  "0007_listeners": listeners
+  "0007_listeners": listeners,
+  "0008_scan_ranges": scanRanges
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

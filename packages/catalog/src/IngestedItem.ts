@@ -25,6 +25,16 @@ export interface NewItem {
   readonly failure?: ItemFailure | undefined
 }
 
+/** An object that is under another key now. */
+export interface MovedItem {
+  readonly itemId: MediaItemId
+  readonly key: ObjectKey
+  readonly formerKey: ObjectKey
+  /** What its name makes of its title, now and before. */
+  readonly title: string
+  readonly formerTitle: string
+}
+
 const number = Schema.NullOr(Schema.Finite)
 const text = Schema.NullOr(Schema.String)
 

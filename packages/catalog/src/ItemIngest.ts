@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 
-import { type ItemFailure, ItemSuperseded, type NewItem, ProbedItem } from "./IngestedItem.ts"
+import { type ItemFailure, ItemSuperseded, type MovedItem, type NewItem, ProbedItem } from "./IngestedItem.ts"
 import { finiteOrNull, instantOrNull, int4OrNull, jsonText, ownerOf, storableText, textOrNull } from "./ItemValues.ts"
 
 const decode = <S extends Schema.Struct<Schema.Struct.Fields>>(row: S) => {
@@ -48,17 +48,10 @@ export class ItemIngest extends Context.Service<
       items: ReadonlyArray<{ readonly itemId: MediaItemId; readonly etag: ETag; readonly sizeBytes: number }>
     ) => Effect.Effect<void>
     /**
-     * Objects under a new key. A title that was the former name follows the name; who owns the item and who sees it
-     * follows the key where that leads to somebody else.
+     * Objects under a new key, which may be the former one of another of them. A title that was the former name follows
+     * the name; who owns the item and who sees it follows the key where that leads to somebody else.
      */
-    readonly moveAll: (
-      items: ReadonlyArray<{
-        readonly itemId: MediaItemId
-        readonly key: ObjectKey
-        readonly title: string
-        readonly formerTitle: string
-      }>
-    ) => Effect.Effect<void>
+    readonly moveAll: (items: ReadonlyArray<MovedItem>) => Effect.Effect<void>
     /** Objects that are gone. */
     readonly markMissing: (itemIds: ReadonlyArray<MediaItemId>) => Effect.Effect<void>
     /** Objects that came back as they were: gives each `missing` item its former status, and says which. */
@@ -155,15 +148,13 @@ export class ItemIngest extends Context.Service<
         yield* updated(rows.map((row) => row.id))
       }, transaction)
 
-      const moveAll = Effect.fn("ItemIngest.moveAll")(function* (
-        items: ReadonlyArray<{
-          readonly itemId: MediaItemId
-          readonly key: ObjectKey
-          readonly title: string
-          readonly formerTitle: string
-        }>
-      ) {
+      const moveAll = Effect.fn("ItemIngest.moveAll")(function* (items: ReadonlyArray<MovedItem>) {
         if (items.length === 0) return
+        const itemIds = items.map((item) => item.itemId)
+        // Of two that change places neither can go first: their keys are cleared beforehand.
+        yield* Effect.orDie(sql`
+          UPDATE media_items SET s3_key = '.joy/moving/' || id
+          WHERE id = ANY(${itemIds}::uuid[]) AND s3_key = ANY(${items.map((item) => item.key)}::text[])`)
         const rows = yield* withId(sql`
           UPDATE media_items SET s3_key = new.key,
             title = CASE media_items.title WHEN new.former_title THEN new.title ELSE media_items.title END,
@@ -172,16 +163,16 @@ export class ItemIngest extends Context.Service<
               WHEN new.owner_id = '' THEN 'shared' ELSE 'private' END,
             ${touched}
           FROM unnest(
-            ${items.map((item) => item.itemId)}::uuid[],
+            ${itemIds}::uuid[],
             ${items.map((item) => item.key)}::text[],
+            ${items.map((item) => item.formerKey)}::text[],
             ${items.map((item) => storableText(item.title))}::text[],
             ${items.map((item) => storableText(item.formerTitle))}::text[],
             ${items.map((item) => ownerOf(item.key) ?? "")}::text[]
-          ) AS new (id, key, title, former_title, owner_id)
-          JOIN media_items AS former ON former.id = new.id
+          ) AS new (id, key, former_key, title, former_title, owner_id)
           LEFT JOIN users ON users.id = nullif(new.owner_id, '')::uuid
           CROSS JOIN LATERAL (SELECT
-            substring(former.s3_key FROM '^users/([^/]*)/') IS DISTINCT FROM substring(new.key FROM '^users/([^/]*)/')
+            substring(new.former_key FROM '^users/([^/]*)/') IS DISTINCT FROM substring(new.key FROM '^users/([^/]*)/')
           ) AS moved (crosses)
           WHERE media_items.id = new.id
           RETURNING media_items.id`)

@@ -37,15 +37,17 @@ export class Absences extends Context.Service<
     readonly note: (scanId: ScanId, absent: ReadonlyArray<KnownObject>) => Effect.Effect<void>
     /** Folders that the page could not look into (keys that end in `/`): what lies below them is unknown, not gone. */
     readonly noteUnreadable: (scanId: ScanId, folders: ReadonlyArray<string>) => Effect.Effect<void>
+    /** What is absent for certain: asks once more for a few. To be called after the last page. */
+    readonly verify: (scanId: ScanId) => Effect.Effect<void, StoreUnavailable>
     /**
      * Marks what is absent as missing, unless that is more than half of a library of more than 20 objects and nobody
-     * said that it is right. To be called after the last page.
+     * said that it is right. To be called when it is verified and what was moved is accounted for.
      */
     readonly conclude: (scan: {
       readonly id: ScanId
       readonly acceptMissing: boolean
       readonly knownAtStart: number
-    }) => Effect.Effect<AbsenceOutcome, StoreUnavailable>
+    }) => Effect.Effect<AbsenceOutcome>
   }
 >()("@joy/ingest/Absences") {
   static readonly layer = Layer.effect(
@@ -140,17 +142,18 @@ export class Absences extends Context.Service<
         if (unseen.length > 0) yield* items.removeAll(unseen.map(({ itemId }) => itemId))
       })
 
+      const verify = Effect.fn("Absences.verify")(function* (scanId: ScanId) {
+        yield* forgetUnknown(scanId)
+        const absent = yield* count(scanId)
+        if (absent > 0 && absent <= asked) yield* askAgain(scanId)
+      })
+
       const conclude = Effect.fn("Absences.conclude")(function* (scan: {
         readonly id: ScanId
         readonly acceptMissing: boolean
         readonly knownAtStart: number
-      }): Effect.fn.Return<AbsenceOutcome, StoreUnavailable> {
-        yield* forgetUnknown(scan.id)
-        let absent = yield* count(scan.id)
-        if (absent > 0 && absent <= asked) {
-          yield* askAgain(scan.id)
-          absent = yield* count(scan.id)
-        }
+      }): Effect.fn.Return<AbsenceOutcome> {
+        const absent = yield* count(scan.id)
         if (scan.knownAtStart > unguarded && absent * 2 > scan.knownAtStart && !scan.acceptMissing) {
           return { _tag: "Waiting", absent }
         }
@@ -164,7 +167,7 @@ export class Absences extends Context.Service<
         return { _tag: "Marked", missing }
       })
 
-      return Absences.of({ note, noteUnreadable, conclude })
+      return Absences.of({ note, noteUnreadable, verify, conclude })
     })
   )
 }

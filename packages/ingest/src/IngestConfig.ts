@@ -27,6 +27,8 @@ export interface IngestOptions {
   readonly fullDiskRest: Duration.Duration
   /** Entries to ask the store for at once, 1 to 1,000. */
   readonly pageSize: number
+  /** Into how many ranges of keys a large library is divided, to be listed at the same time. */
+  readonly ranges: number
   /** How long a new scan or new work may go unnoticed when the bell that tells of it was not heard. */
   readonly poll: Duration.Duration
   /** How long work that was handed out may be without a result before it is looked after. */
@@ -55,6 +57,7 @@ export class IngestConfig extends Context.Service<IngestConfig, IngestOptions>()
       retryDelay: Duration.seconds(1),
       fullDiskRest: Duration.seconds(30),
       pageSize: 1000,
+      ranges: 4,
       poll: Duration.millis(500),
       overdue: Duration.seconds(10),
       shared: false,

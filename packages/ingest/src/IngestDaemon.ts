@@ -11,14 +11,15 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 
 import { Absences } from "./Absences.ts"
+import { Arrivals } from "./Arrivals.ts"
 import { Bells } from "./Bells.ts"
+import { CatalogChanges } from "./CatalogChanges.ts"
 import * as ClusterRunner from "./ClusterRunner.ts"
 import { Dispatcher } from "./Dispatcher.ts"
 import { IngestConfig } from "./IngestConfig.ts"
 import * as IngestObject from "./IngestObject.ts"
 import { IngestSteps } from "./IngestSteps.ts"
 import { Maintenance } from "./Maintenance.ts"
-import { Moves } from "./Moves.ts"
 import { ObjectLedger } from "./ObjectLedger.ts"
 import { Outbox } from "./Outbox.ts"
 import { PageIngest } from "./PageIngest.ts"
@@ -26,6 +27,7 @@ import { Presence } from "./Presence.ts"
 import { RunnerRegistry } from "./RunnerRegistry.ts"
 import { type RunningScan, ScanJournal } from "./ScanJournal.ts"
 import { Scanner } from "./Scanner.ts"
+import { ScanReport } from "./ScanReport.ts"
 import { Settling } from "./Settling.ts"
 import { Signals } from "./Signals.ts"
 import { Slots } from "./Slots.ts"
@@ -143,7 +145,8 @@ const presenting = Layer.effectDiscard(
 
 const scanner = Scanner.layer.pipe(
   Layer.provide(PageIngest.layer),
-  Layer.provide([Absences.layer, Moves.layer, Settling.layer, ScanJournal.layer, Strays.layer]),
+  Layer.provide([Absences.layer, Arrivals.layer, ScanReport.layer, Settling.layer, Strays.layer]),
+  Layer.provide([CatalogChanges.layer, ScanJournal.layer]),
   Layer.provide([ObjectLedger.layer, Outbox.layer])
 )
 

@@ -21,12 +21,21 @@ export const KnownObject = Schema.Struct({
 })
 export type KnownObject = typeof KnownObject.Type
 
+/** An object under a key that held another one, or none. */
+export interface Arrival {
+  readonly object: StoredObject
+  /** What the key held before. */
+  readonly displaced: KnownObject | null
+}
+
 /** How a page of the listing differs from what is known. What is as it was does not appear. */
 export interface PageDifference {
-  /** Keys never seen. */
+  /** Keys never seen, with versions never seen. */
   readonly added: ReadonlyArray<StoredObject>
-  /** Keys whose object is another one by now. */
+  /** Keys that hold a version never seen. */
   readonly changed: ReadonlyArray<{ readonly object: StoredObject; readonly known: KnownObject }>
+  /** Versions that are known under another key: copied from there, or moved. */
+  readonly arrived: ReadonlyArray<Arrival>
   /** Keys that were missing and hold the same object again. */
   readonly returned: ReadonlyArray<KnownObject>
   /** Keys of ours in the page's range that it lacks. */
@@ -48,7 +57,8 @@ const DifferenceRow = Schema.Struct({
   etag: Schema.NullOr(ETag),
   sizeBytes: Schema.NullOr(Schema.Finite),
   run: Schema.NullOr(Schema.Finite),
-  returned: Schema.NullOr(Schema.Boolean)
+  returned: Schema.NullOr(Schema.Boolean),
+  arrived: Schema.Boolean
 })
 
 const decodeKnown = Schema.decodeUnknownEffect(KnownObject)
@@ -59,8 +69,6 @@ export class ObjectLedger extends Context.Service<
   {
     /** Compares a page with what is known, in one statement. Keys are compared as bytes, which is how stores order them. */
     readonly compare: (objects: ReadonlyArray<StoredObject>, range: KeyRange) => Effect.Effect<PageDifference>
-    /** Known objects with the version of one of these, for finding out what was moved. */
-    readonly sameVersion: (objects: ReadonlyArray<StoredObject>) => Effect.Effect<ReadonlyArray<KnownObject>>
     readonly add: (
       objects: ReadonlyArray<{ readonly object: StoredObject; readonly itemId: MediaItemId }>
     ) => Effect.Effect<void>
@@ -68,7 +76,7 @@ export class ObjectLedger extends Context.Service<
     readonly replace: (
       objects: ReadonlyArray<{ readonly object: StoredObject; readonly known: KnownObject }>
     ) => Effect.Effect<ReadonlyArray<KnownObject>>
-    /** Gives objects their new keys; they are not absent. */
+    /** Gives objects their new keys, which may be the former ones of others among them; they are not absent. */
     readonly move: (
       objects: ReadonlyArray<{ readonly key: ObjectKey; readonly known: KnownObject }>
     ) => Effect.Effect<void>
@@ -99,8 +107,13 @@ export class ObjectLedger extends Context.Service<
       ) {
         const upTo = range.to === null ? sql`` : sql`AND s3_key <= ${range.to}`
         const differences = yield* rows(DifferenceRow)(sql`
-          SELECT page.position::integer AS position, ${knownColumns}, known.etag = page.etag
-            AND known.size_bytes = page.size_bytes AS returned
+          SELECT page.position::integer AS position, ${knownColumns},
+            known.etag = page.etag AND known.size_bytes = page.size_bytes AS returned,
+            -- Every empty object has the version of every other one.
+            page.size_bytes > 0 AND EXISTS (
+              SELECT FROM processed_s3_objects AS other WHERE other.etag = page.etag
+                AND other.size_bytes = page.size_bytes AND other.id IS DISTINCT FROM known.id AND NOT other.unusable
+            ) IS TRUE AS arrived
           FROM unnest(
             ${objects.map((object) => object.key)}::text[],
             ${objects.map((object) => object.etag)}::text[],
@@ -116,31 +129,21 @@ export class ObjectLedger extends Context.Service<
           ORDER BY page.position`)
         const added: Array<StoredObject> = []
         const changed: Array<{ object: StoredObject; known: KnownObject }> = []
+        const arrived: Array<Arrival> = []
         const returned: Array<KnownObject> = []
         const absent: Array<KnownObject> = []
         for (const row of differences) {
           const object = row.position === null ? undefined : objects[row.position - 1]
-          if (row.objectId === null) {
-            if (object !== undefined) added.push(object)
-            continue
-          }
-          const known = yield* Effect.orDie(decodeKnown(row))
-          if (object === undefined) absent.push(known)
-          else if (row.returned === true) returned.push(known)
+          const known = row.objectId === null ? null : yield* Effect.orDie(decodeKnown(row))
+          if (object === undefined) {
+            if (known !== null) absent.push(known)
+          } else if (known !== null && row.returned === true) returned.push(known)
+          else if (row.arrived) arrived.push({ object, displaced: known })
+          else if (known === null) added.push(object)
           else changed.push({ object, known })
         }
-        return { added, changed, returned, absent }
+        return { added, changed, arrived, returned, absent }
       })
-
-      const sameVersion = Effect.fn("ObjectLedger.sameVersion")((objects: ReadonlyArray<StoredObject>) =>
-        rows(KnownObject)(sql`
-          SELECT DISTINCT ${knownColumns} FROM processed_s3_objects AS known
-          JOIN unnest(
-            ${objects.map((object) => object.etag)}::text[],
-            ${objects.map((object) => BigInt(object.sizeBytes))}::bigint[]
-          ) AS version (etag, size_bytes) ON version.etag = known.etag AND version.size_bytes = known.size_bytes
-          WHERE NOT known.unusable`)
-      )
 
       const add = Effect.fn("ObjectLedger.add")(function* (
         objects: ReadonlyArray<{ readonly object: StoredObject; readonly itemId: MediaItemId }>
@@ -176,9 +179,13 @@ export class ObjectLedger extends Context.Service<
       ) {
         if (objects.length === 0) return
         const ids = objects.map(({ known }) => known.objectId)
+        const keys = objects.map(({ key }) => key)
+        yield* sql`
+          UPDATE processed_s3_objects SET s3_key = '.joy/moving/' || id
+          WHERE id = ANY(${ids}::uuid[]) AND s3_key = ANY(${keys}::text[])`
         yield* sql`
           UPDATE processed_s3_objects AS known SET s3_key = new.key, missing_at = NULL, updated_at = now()
-          FROM unnest(${ids}::uuid[], ${objects.map(({ key }) => key)}::text[]) AS new (id, key)
+          FROM unnest(${ids}::uuid[], ${keys}::text[]) AS new (id, key)
           WHERE known.id = new.id`
         yield* sql`DELETE FROM scan_absences WHERE object_id = ANY(${ids}::uuid[])`
       }, Effect.orDie)
@@ -227,7 +234,6 @@ export class ObjectLedger extends Context.Service<
 
       return ObjectLedger.of({
         compare,
-        sameVersion,
         add,
         replace,
         move,

@@ -1,5 +1,5 @@
 import { ItemIngest } from "@joy/catalog/ItemIngest"
-import type { MediaItemId, ScanId } from "@joy/domain/Ids"
+import type { ScanId } from "@joy/domain/Ids"
 import { ETag, ObjectKey, type StoredObject } from "@joy/domain/StoredObject"
 import type { ObjectPage, UnusableEntry } from "@joy/storage/ObjectStore"
 import type { StoreUnavailable } from "@joy/storage/StoreError"
@@ -10,12 +10,12 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError } from "effect/sql/SqlError"
 
 import { Absences } from "./Absences.ts"
+import { Arrivals } from "./Arrivals.ts"
+import { CatalogChanges } from "./CatalogChanges.ts"
 import { IngestConfig } from "./IngestConfig.ts"
 import * as MediaKinds from "./MediaKinds.ts"
-import { Moves } from "./Moves.ts"
-import { type KeyRange, type KnownObject, ObjectLedger } from "./ObjectLedger.ts"
-import { Outbox, type Work } from "./Outbox.ts"
-import { ScanJournal } from "./ScanJournal.ts"
+import { ObjectLedger, type PageDifference } from "./ObjectLedger.ts"
+import { ScanJournal, type ScanRange } from "./ScanJournal.ts"
 import { Settling } from "./Settling.ts"
 
 /** A key of at most 1,024 bytes out of the name of an entry that has none. */
@@ -28,24 +28,25 @@ const keyOf = (entry: UnusableEntry): ObjectKey => {
 /** Postgres has no place for the character NUL, which keys of S3 may hold. */
 const isNamable = (object: StoredObject) => !object.key.includes("\u0000")
 
-const workOn = (known: KnownObject): Work => ({
-  itemId: known.itemId,
-  key: known.key,
-  etag: known.etag,
-  sizeBytes: known.sizeBytes,
-  run: known.run
-})
+const isEmpty = (difference: PageDifference) => Object.values(difference).every((part) => part.length === 0)
 
-/** Deals with one page of a listing: what is new, changed, moved, back or absent goes into the database at once. */
+export interface AppliedPage {
+  /** Where the range goes on. */
+  readonly checkpoint: string
+  /** How many objects have to wait because they may still be being written. */
+  readonly waiting: number
+}
+
+/** Deals with one page of a listing: what is new, changed, back or absent goes into the database at once. */
 export class PageIngest extends Context.Service<
   PageIngest,
   {
     /**
-     * Compares the page with what is known and writes the differences, the work that follows from them, the scan's
-     * counters and its checkpoint in one transaction. Gives the number of objects that have to wait because they may
-     * still be being written.
+     * Compares the page that follows the range's checkpoint with what is known, and writes the differences, the work that
+     * follows from them, the counters and the new checkpoint in one transaction. Where nothing differs, which is most
+     * often so, that is two statements.
      */
-    readonly apply: (scanId: ScanId, page: ObjectPage, range: KeyRange) => Effect.Effect<number, StoreUnavailable>
+    readonly apply: (scanId: ScanId, range: ScanRange, page: ObjectPage) => Effect.Effect<AppliedPage, StoreUnavailable>
   }
 >()("@joy/ingest/PageIngest") {
   static readonly layer = Layer.effect(
@@ -54,82 +55,12 @@ export class PageIngest extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const items = yield* ItemIngest
       const ledger = yield* ObjectLedger
-      const outbox = yield* Outbox
+      const changes = yield* CatalogChanges
       const absences = yield* Absences
-      const moves = yield* Moves
+      const arrivals = yield* Arrivals
       const settling = yield* Settling
       const journal = yield* ScanJournal
       const kinds = MediaKinds.make((yield* IngestConfig).ignore)
-
-      const add = Effect.fnUntraced(function* (objects: ReadonlyArray<StoredObject>) {
-        const created = yield* items.createAll(
-          objects.map((object) => ({
-            key: object.key,
-            etag: object.etag,
-            sizeBytes: object.sizeBytes,
-            type: kinds.typeOf(object.key) ?? "video",
-            title: MediaKinds.titleOf(object.key)
-          }))
-        )
-        const itemIds = new Map<string, MediaItemId>(created.map(({ itemId, key }) => [key, itemId]))
-        const known = objects.flatMap((object) => {
-          const itemId = itemIds.get(object.key)
-          return itemId === undefined ? [] : [{ object, itemId }]
-        })
-        yield* ledger.add(known)
-        return known.map(({ itemId, object }): Work => ({
-          itemId,
-          key: object.key,
-          etag: object.etag,
-          sizeBytes: object.sizeBytes,
-          run: 1
-        }))
-      })
-
-      const replace = Effect.fnUntraced(function* (
-        objects: ReadonlyArray<{ readonly object: StoredObject; readonly known: KnownObject }>
-      ) {
-        if (objects.length === 0) return []
-        yield* items.replaceAll(
-          objects.map(({ known, object }) => ({
-            itemId: known.itemId,
-            etag: object.etag,
-            sizeBytes: object.sizeBytes
-          }))
-        )
-        return (yield* ledger.replace(objects)).map(workOn)
-      })
-
-      /** Items whose work was not done when their object went away start again. */
-      const restore = Effect.fnUntraced(function* (known: ReadonlyArray<KnownObject>) {
-        if (known.length === 0) return []
-        yield* ledger.returned(known.map(({ objectId }) => objectId))
-        const restored = yield* items.restoreAll(known.map(({ itemId }) => itemId))
-        const unfinished = restored.filter(({ status }) => status === "pending" || status === "processing")
-        return unfinished.length === 0 ? [] : (yield* ledger.again(unfinished.map(({ itemId }) => itemId))).map(workOn)
-      })
-
-      const move = Effect.fnUntraced(function* (
-        moved: ReadonlyArray<{ readonly object: StoredObject; readonly known: KnownObject }>
-      ) {
-        if (moved.length === 0) return []
-        const itemIds = moved.map(({ known }) => known.itemId)
-        yield* ledger.move(moved.map(({ known, object }) => ({ key: object.key, known })))
-        yield* items.moveAll(
-          moved.map(({ known, object }) => ({
-            itemId: known.itemId,
-            key: object.key,
-            title: MediaKinds.titleOf(object.key),
-            formerTitle: MediaKinds.titleOf(known.key)
-          }))
-        )
-        const restored = yield* items.restoreAll(itemIds)
-        const unfinished = new Set([
-          ...(yield* outbox.giveUp(itemIds)),
-          ...restored.flatMap(({ itemId, status }) => (status === "pending" || status === "processing" ? [itemId] : []))
-        ])
-        return unfinished.size === 0 ? [] : (yield* ledger.again([...unfinished])).map(workOn)
-      })
 
       const addUnusable = Effect.fnUntraced(function* (scanId: ScanId, entries: ReadonlyArray<UnusableEntry>) {
         const reasons = new Map(entries.map((entry) => [keyOf(entry), entry.reason]))
@@ -147,58 +78,54 @@ export class PageIngest extends Context.Service<
         yield* ledger.addUnusable(scanId, created)
       })
 
-      const apply = Effect.fn("PageIngest.apply")(function* (scanId: ScanId, page: ObjectPage, range: KeyRange) {
-        const media = page.objects.filter((object) => isNamable(object) && kinds.typeOf(object.key) !== null)
+      /** The difference without what may still be being written. */
+      const settled = Effect.fnUntraced(function* (difference: PageDifference) {
+        const { settled, unsettled } = yield* settling.settle([
+          ...difference.added,
+          ...difference.changed.map(({ object }) => object),
+          ...difference.arrived.map(({ object }) => object)
+        ])
+        const isSettled = new Set(settled)
+        return {
+          unsettled,
+          added: difference.added.filter((object) => isSettled.has(object)),
+          changed: difference.changed.filter(({ object }) => isSettled.has(object)),
+          arrived: difference.arrived.filter(({ object }) => isSettled.has(object))
+        }
+      })
+
+      const apply = Effect.fn("PageIngest.apply")(function* (scanId: ScanId, range: ScanRange, page: ObjectPage) {
+        const media = page.objects.filter((object) => kinds.typeOf(object.key) !== null && isNamable(object))
         const unusable = [
           ...page.unusable,
           ...page.objects
             .filter((object) => !isNamable(object))
             .map((object) => ({ key: object.key, reason: "Its name holds the character NUL" }))
         ].filter((entry) => kinds.typeOf(entry.key) !== null)
-        const difference = yield* ledger.compare(media, range)
-        const { settled, unsettled } = yield* settling.settle([
-          ...difference.added,
-          ...difference.changed.map(({ object }) => object)
-        ])
-        const isSettled = new Set(settled)
-        const added = difference.added.filter((object) => isSettled.has(object))
-        const changed = difference.changed.filter(({ object }) => isSettled.has(object))
-        const moved = yield* moves.find(added)
-        const movedObjects = new Set(moved.map(({ object }) => object))
-        const movedIds = new Set(moved.map(({ known }) => known.objectId))
-        const fresh = added.filter((object) => !movedObjects.has(object))
-
+        const unreadable = page.unusable.flatMap(({ key }) => (key.endsWith("/") ? [key] : []))
+        // A key with a NUL can't be a checkpoint: the page ends before it, and such keys are listed again.
+        const to =
+          page.nextStartAfter?.includes("\u0000") === true
+            ? (page.objects.findLast(isNamable)?.key ?? range.checkpoint)
+            : page.nextStartAfter
+        const difference = yield* ledger.compare(media, { from: range.checkpoint, to: to ?? range.upTo })
+        const counts = { listed: media.length + unusable.length, new: 0, changed: 0, failed: unusable.length }
+        if (isEmpty(difference) && unusable.length === 0 && unreadable.length === 0) {
+          yield* journal.passed(scanId, range, to, counts)
+          return { checkpoint: to ?? range.checkpoint, waiting: 0 }
+        }
+        const { added, arrived, changed, unsettled } = yield* settled(difference)
         yield* Effect.gen(function* () {
-          yield* absences.note(
-            scanId,
-            difference.absent.filter((known) => !movedIds.has(known.objectId))
-          )
-          const work = [
-            ...(yield* move(moved)),
-            ...(yield* add(fresh)),
-            ...(yield* replace(changed)),
-            ...(yield* restore(difference.returned))
-          ]
-          yield* outbox.add(work)
+          yield* absences.note(scanId, difference.absent)
+          yield* absences.noteUnreadable(scanId, unreadable)
+          yield* arrivals.note(scanId, arrived)
+          yield* changes.add(added)
+          yield* changes.replace(changed)
+          yield* changes.restore(difference.returned)
           yield* addUnusable(scanId, unusable)
-          yield* absences.noteUnreadable(
-            scanId,
-            page.unusable.flatMap(({ key }) => (key.endsWith("/") ? [key] : []))
-          )
-          const to = range.to ?? page.objects.findLast(isNamable)?.key ?? range.from
-          yield* journal.progress(
-            scanId,
-            { from: range.from, to },
-            {
-              listed: media.length + unusable.length,
-              new: fresh.length,
-              changed: changed.length,
-              moved: moved.length,
-              failed: unusable.length
-            }
-          )
+          yield* journal.passed(scanId, range, to, { ...counts, new: added.length, changed: changed.length })
         }).pipe(sql.withTransaction, Effect.catchIf(isSqlError, Effect.die))
-        return unsettled
+        return { checkpoint: to ?? range.checkpoint, waiting: unsettled }
       })
 
       return PageIngest.of({ apply })

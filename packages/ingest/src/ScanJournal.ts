@@ -11,25 +11,36 @@ import { isSqlError } from "effect/sql/SqlError"
 
 import { rows } from "./Rows.ts"
 
-/** A scan that runs, or one that a process left behind: it goes on after `checkpoint`. */
+/** A scan that runs, or one that a process left behind. */
 export const RunningScan = Schema.Struct({
   id: ScanId,
   acceptMissing: Schema.Boolean,
-  /** The last key that was dealt with; empty at the beginning. */
-  checkpoint: Schema.String,
   /** How many objects were known and there when it began. */
   knownAtStart: Schema.Finite
 })
 export type RunningScan = typeof RunningScan.Type
 
+/** A part of the key space, listed on its own: what follows the checkpoint, up to and including `upTo` (`null`: all). */
+export const ScanRange = Schema.Struct({
+  position: Schema.Finite,
+  checkpoint: Schema.String,
+  upTo: Schema.NullOr(Schema.String)
+})
+export type ScanRange = typeof ScanRange.Type
+
 /** What one page added. */
-export interface ScanCounts {
+export interface PageCounts {
   readonly listed: number
   readonly new: number
   readonly changed: number
-  readonly moved: number
   readonly failed: number
 }
+
+/** Pages that a range has at least: fewer are listed as fast one after the other. */
+const worthRange = 4
+
+/** Somebody else is at work on the range: what this process found out about it is worth nothing. */
+const overtaken = Effect.die(new Error("Another process goes on with this scan"))
 
 /** The table of scans: at most one runs, whichever process started it. */
 export class ScanJournal extends Context.Service<
@@ -43,16 +54,20 @@ export class ScanJournal extends Context.Service<
     }) => Effect.Effect<ScanId>
     /** The scan that runs. */
     readonly running: Effect.Effect<RunningScan | null>
-    /** To be called before the first page: counts what is known, and the scan's time starts now. */
-    readonly opened: (id: ScanId) => Effect.Effect<RunningScan>
-    /**
-     * Belongs in the transaction that dealt with the page. Dies where another process went on with the scan meanwhile,
-     * which undoes the page.
-     */
-    readonly progress: (
+    /** What is left to be listed. At a scan's beginning: counts what is known, and parts it into that many ranges at most. */
+    readonly open: (
       id: ScanId,
-      page: { readonly from: string; readonly to: string },
-      counts: ScanCounts
+      options: { readonly ranges: number; readonly pageSize: number }
+    ) => Effect.Effect<{ readonly scan: RunningScan; readonly ranges: ReadonlyArray<ScanRange> }>
+    /**
+     * The page that ends at `to` (`null`: the last one of the range) is dealt with. Belongs in the transaction that did
+     * so, which is undone if the range is not where it was when the page was asked for.
+     */
+    readonly passed: (id: ScanId, range: ScanRange, to: string | null, counts: PageCounts) => Effect.Effect<void>
+    /** What was found when all pages were there. */
+    readonly found: (
+      id: ScanId,
+      counts: { readonly new: number; readonly changed: number; readonly moved: number }
     ) => Effect.Effect<void>
     /** Ends a scan. Says whether somebody asked for another one meanwhile. */
     readonly end: (
@@ -71,7 +86,7 @@ export class ScanJournal extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const events = yield* Events
-      const runningColumns = sql`id, accept_missing, checkpoint, known_at_start`
+      const runningColumns = sql`id, accept_missing, known_at_start`
 
       const begin = Effect.fn("ScanJournal.begin")(function* (options: {
         readonly acceptMissing: boolean
@@ -94,26 +109,75 @@ export class ScanJournal extends Context.Service<
         Effect.withSpan("ScanJournal.running")
       )
 
-      const opened = Effect.fn("ScanJournal.opened")(function* (id: ScanId) {
-        const [scan] = yield* rows(RunningScan)(sql`
-          UPDATE scans SET started_at = now(), updated_at = now(), rescan = false, known_at_start =
-            (SELECT count(*) FROM processed_s3_objects WHERE missing_at IS NULL AND NOT unusable)
-          WHERE id = ${id} RETURNING ${runningColumns}`)
-        return scan === undefined ? yield* Effect.die(new Error("The scan is gone")) : scan
+      const left = (id: ScanId) =>
+        rows(ScanRange)(sql`
+          SELECT position, checkpoint, up_to FROM scan_ranges WHERE scan_id = ${id} AND NOT done ORDER BY position`)
+
+      /** Keys that part what is known into ranges of one size, each of some pages at least. */
+      const borders = Effect.fnUntraced(function* (known: number, ranges: number, pageSize: number) {
+        const count = Math.max(1, Math.min(ranges, Math.floor(known / (pageSize * worthRange))))
+        const size = Math.ceil(known / count)
+        if (count === 1) return []
+        const found = yield* rows(Schema.Struct({ key: Schema.String }))(sql`
+          SELECT key FROM (
+            SELECT s3_key AS key, row_number() OVER (ORDER BY s3_key) AS place FROM processed_s3_objects
+          ) AS placed WHERE place % ${size}::integer = 0 ORDER BY key LIMIT ${count - 1}::integer`)
+        return found.map(({ key }) => key)
       })
 
-      const progress = Effect.fn("ScanJournal.progress")(function* (
+      const open = Effect.fn("ScanJournal.open")(
+        function* (id: ScanId, options: { readonly ranges: number; readonly pageSize: number }) {
+          const [begun] = yield* rows(Schema.Struct({ ...RunningScan.fields, begun: Schema.Boolean }))(sql`
+            SELECT ${runningColumns}, EXISTS (SELECT FROM scan_ranges WHERE scan_id = id) AS begun
+            FROM scans WHERE id = ${id}`)
+          if (begun?.begun === true) return { scan: begun, ranges: yield* left(id) }
+          const [scan] = yield* rows(RunningScan)(sql`
+            UPDATE scans SET started_at = now(), updated_at = now(), rescan = false, known_at_start =
+              (SELECT count(*) FROM processed_s3_objects WHERE missing_at IS NULL AND NOT unusable)
+            WHERE id = ${id} AND status = 'running' RETURNING ${runningColumns}`)
+          if (scan === undefined) return yield* overtaken
+          const ends = yield* borders(scan.knownAtStart, options.ranges, options.pageSize)
+          yield* sql`
+            INSERT INTO scan_ranges (scan_id, position, checkpoint, up_to)
+            SELECT ${id}::uuid, place, start, nullif(finish, '') FROM unnest(
+              ${["", ...ends]}::text[], ${[...ends, ""]}::text[]
+            ) WITH ORDINALITY AS range (start, finish, place)`
+          return { scan, ranges: yield* left(id) }
+        },
+        sql.withTransaction,
+        Effect.catchIf(isSqlError, Effect.die)
+      )
+
+      const passed = Effect.fn("ScanJournal.passed")(function* (
         id: ScanId,
-        page: { readonly from: string; readonly to: string },
-        counts: ScanCounts
+        range: ScanRange,
+        to: string | null,
+        counts: PageCounts
       ) {
-        const [scan] = yield* rows(Schema.Struct({ id: ScanId }))(sql`
-          UPDATE scans SET checkpoint = ${page.to}, listed = listed + ${counts.listed}::integer,
-            new = new + ${counts.new}::integer, changed = changed + ${counts.changed}::integer,
-            moved = moved + ${counts.moved}::integer, failed = failed + ${counts.failed}::integer, updated_at = now()
-          WHERE id = ${id} AND status = 'running' AND checkpoint = ${page.from} RETURNING id`)
-        if (scan === undefined) return yield* Effect.die(new Error("Another process goes on with the scan"))
+        const moved = yield* Effect.orDie(sql`
+          UPDATE scan_ranges SET checkpoint = ${to ?? range.upTo ?? range.checkpoint}, done = ${to === null},
+            pages = pages + 1, listed = listed + ${counts.listed}::integer, new = new + ${counts.new}::integer,
+            changed = changed + ${counts.changed}::integer, failed = failed + ${counts.failed}::integer
+          WHERE scan_id = ${id} AND position = ${range.position} AND checkpoint = ${range.checkpoint} AND NOT done
+          RETURNING position`)
+        if (moved.length === 0) return yield* overtaken
       })
+
+      const found = Effect.fn("ScanJournal.found")(function* (
+        id: ScanId,
+        counts: { readonly new: number; readonly changed: number; readonly moved: number }
+      ) {
+        yield* Effect.orDie(sql`
+          UPDATE scans SET new = new + ${counts.new}::integer, changed = changed + ${counts.changed}::integer,
+            moved = moved + ${counts.moved}::integer, updated_at = now()
+          WHERE id = ${id}`)
+      })
+
+      /** With what its ranges have counted; once it has ended the counters are the scan's own. */
+      const counters = sql`
+        coalesce(sum(range.listed), 0)::integer AS listed, coalesce(sum(range.new), 0)::integer AS new,
+        coalesce(sum(range.changed), 0)::integer AS changed, coalesce(sum(range.failed), 0)::integer AS failed
+        FROM scan_ranges AS range`
 
       const end = Effect.fn("ScanJournal.end")(
         function* (
@@ -126,11 +190,16 @@ export class ScanJournal extends Context.Service<
         ) {
           const [ended] = yield* rows(Schema.Struct({ rescan: Schema.Boolean, telling: Schema.Boolean }))(sql`
             UPDATE scans SET status = ${outcome.status}, missing = missing + ${outcome.missing}::integer,
-              message = ${outcome.message}::text, updated_at = now(), finished_at = now()
+              message = ${outcome.message}::text, updated_at = now(), finished_at = now(),
+              listed = scans.listed + ranges.listed, new = scans.new + ranges.new,
+              changed = scans.changed + ranges.changed, failed = scans.failed + ranges.failed
+            FROM (SELECT ${counters} WHERE range.scan_id = ${id}) AS ranges
             WHERE id = ${id} AND status = 'running'
-            RETURNING rescan, requested OR new + changed + moved + missing > 0 AS telling`)
+            RETURNING rescan, requested OR scans.new + scans.changed + moved + missing > 0 AS telling`)
           if (ended?.telling === true) yield* events.append({ name: "scan.finished", scanId: id })
-          yield* Effect.orDie(sql`DELETE FROM scan_absences WHERE scan_id = ${id}`)
+          yield* sql`DELETE FROM scan_ranges WHERE scan_id = ${id}`
+          yield* sql`DELETE FROM scan_arrivals WHERE scan_id = ${id}`
+          yield* sql`DELETE FROM scan_absences WHERE scan_id = ${id}`
           return { rescan: ended?.rescan === true }
         },
         sql.withTransaction,
@@ -139,19 +208,21 @@ export class ScanJournal extends Context.Service<
 
       const byId = Effect.fn("ScanJournal.byId")(function* (id: ScanId) {
         const [scan] = yield* rows(Scan)(sql`
-          SELECT id, status, listed, new, changed, moved, missing, failed, message, started_at, finished_at,
-            CASE WHEN listed > 0 AND took.seconds > 0 THEN listed / took.seconds END AS objects_per_second,
-            CASE WHEN status = 'running' AND listed > 0 THEN
-              greatest(now(), started_at + make_interval(secs => took.seconds * known_at_start / listed))
+          SELECT id, status, seen.listed, scans.new + ranges.new AS new, scans.changed + ranges.changed AS changed, moved,
+            missing, scans.failed + ranges.failed AS failed, message, started_at, finished_at,
+            CASE WHEN seen.listed > 0 AND seen.seconds > 0 THEN seen.listed / seen.seconds END AS objects_per_second,
+            CASE WHEN status = 'running' AND seen.listed BETWEEN 1 AND known_at_start THEN
+              greatest(now(), started_at + make_interval(secs => seen.seconds * known_at_start / seen.listed))
             END AS expected_end_at
-          FROM scans, LATERAL (
-            SELECT extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8 AS seconds
-          ) AS took
+          FROM scans, LATERAL (SELECT ${counters} WHERE range.scan_id = scans.id) AS ranges, LATERAL (
+            SELECT scans.listed + ranges.listed AS listed,
+              extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8 AS seconds
+          ) AS seen
           WHERE id = ${id}`)
         return scan ?? null
       })
 
-      return ScanJournal.of({ begin, running, opened, progress, end, byId })
+      return ScanJournal.of({ begin, running, open, passed, found, end, byId })
     })
   )
 }

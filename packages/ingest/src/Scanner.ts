@@ -1,17 +1,19 @@
 import type { ScanId } from "@joy/domain/Ids"
-import { type ObjectPage, SourceStore } from "@joy/storage/ObjectStore"
+import { SourceStore } from "@joy/storage/ObjectStore"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 
 import { Absences } from "./Absences.ts"
+import { Arrivals } from "./Arrivals.ts"
 import { IngestConfig } from "./IngestConfig.ts"
-import type { KeyRange } from "./ObjectLedger.ts"
 import { PageIngest } from "./PageIngest.ts"
-import { type RunningScan, ScanJournal } from "./ScanJournal.ts"
+import { type RunningScan, ScanJournal, type ScanRange } from "./ScanJournal.ts"
+import { ScanReport } from "./ScanReport.ts"
 import { Strays } from "./Strays.ts"
 
 export interface ScanEnd {
@@ -31,7 +33,7 @@ export class Scanner extends Context.Service<
     /** The scan that is to be run: one that was just started, or that another process left where it was. */
     readonly pending: Effect.Effect<RunningScan | null>
     /**
-     * Runs a scan to its end, from its checkpoint on. A store that does not answer ends it as `failed`. A database that
+     * Runs a scan to its end, from its checkpoints on. A store that does not answer ends it as `failed`. A database that
      * does not answer is a defect, and leaves the scan where it is: it goes on when run again.
      */
     readonly run: (scan: RunningScan) => Effect.Effect<ScanEnd>
@@ -46,28 +48,43 @@ export class Scanner extends Context.Service<
       const journal = yield* ScanJournal
       const pages = yield* PageIngest
       const absences = yield* Absences
+      const arrivals = yield* Arrivals
       const strays = yield* Strays
-      const { pageSize } = yield* IngestConfig
+      const report = yield* ScanReport
+      const { pageSize, ranges } = yield* IngestConfig
 
       // The next page is listed while the last one is being dealt with.
-      const list = (startAfter: string) =>
-        Stream.paginate(startAfter, (from) =>
-          Effect.map(store.list({ startAfter: from === "" ? undefined : from, limit: pageSize }), (page) => {
-            const listed: ReadonlyArray<{ readonly page: ObjectPage; readonly range: KeyRange }> = [
-              { page, range: { from, to: page.nextStartAfter } }
-            ]
-            return [listed, Option.fromNullOr(page.nextStartAfter)] as const
-          })
+      const list = ({ checkpoint, upTo }: ScanRange) =>
+        Stream.paginate(checkpoint, (from) =>
+          Effect.map(
+            store.list({ startAfter: from === "" ? undefined : from, upTo: upTo ?? undefined, limit: pageSize }),
+            (page) => [[page], Option.fromNullOr(page.nextStartAfter)] as const
+          )
         ).pipe(Stream.buffer({ capacity: 1 }))
 
-      const pass = Effect.fnUntraced(function* (running: RunningScan, unsettled: Ref.Ref<number>) {
-        const scan = running.checkpoint === "" ? yield* journal.opened(running.id) : running
-        yield* Stream.runForEach(list(scan.checkpoint), ({ page, range }) =>
-          Effect.flatMap(pages.apply(scan.id, page, range), (waiting) => Ref.update(unsettled, (sum) => sum + waiting))
+      const walk = Effect.fnUntraced(function* (scanId: ScanId, range: ScanRange, unsettled: Ref.Ref<number>) {
+        let at = range
+        yield* Stream.runForEach(
+          list(range),
+          Effect.fnUntraced(function* (page) {
+            const { checkpoint, waiting } = yield* pages.apply(scanId, at, page)
+            at = { ...at, checkpoint }
+            yield* Ref.update(unsettled, (sum) => sum + waiting)
+          })
         )
+      })
+
+      const pass = Effect.fnUntraced(function* (running: RunningScan, unsettled: Ref.Ref<number>) {
+        const { ranges: left, scan } = yield* journal.open(running.id, { ranges, pageSize })
+        yield* Effect.forEach(left, (range) => walk(scan.id, range, unsettled), {
+          concurrency: "unbounded",
+          discard: true
+        })
+        yield* strays.bringBack
+        yield* absences.verify(scan.id)
+        yield* arrivals.resolve(scan.id)
         // Read again: whoever joined the scan meanwhile may have accepted what is missing.
         const now = yield* journal.running
-        yield* strays.bringBack
         const outcome = yield* absences.conclude({ ...scan, acceptMissing: (now ?? scan).acceptMissing })
         return outcome._tag === "Marked"
           ? { status: "finished" as const, missing: outcome.missing, message: null }
@@ -83,13 +100,16 @@ export class Scanner extends Context.Service<
 
       const run = Effect.fn("Scanner.run")(function* (scan: RunningScan) {
         const unsettled = yield* Ref.make(0)
+        const following = yield* Effect.forkChild(report.follow(scan.id))
         const outcome = yield* pass(scan, unsettled).pipe(
           Effect.catchTag("StoreUnavailable", (error) =>
             Effect.succeed({ status: "failed" as const, missing: 0, message: error.message })
-          )
+          ),
+          Effect.ensuring(Fiber.interrupt(following))
         )
         if (outcome.message !== null) yield* Effect.logWarning(outcome.message)
         const { rescan } = yield* journal.end(scan.id, outcome)
+        yield* report.ended(scan.id)
         return { status: outcome.status, rescan, unsettled: yield* Ref.get(unsettled) }
       })
 

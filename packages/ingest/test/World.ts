@@ -18,12 +18,13 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as WorkflowEngine from "effect/workflow/WorkflowEngine"
 
 import { Absences } from "../src/Absences.ts"
+import { Arrivals } from "../src/Arrivals.ts"
 import { Bells } from "../src/Bells.ts"
+import { CatalogChanges } from "../src/CatalogChanges.ts"
 import { Dispatcher } from "../src/Dispatcher.ts"
 import { IngestConfig, type IngestOptions } from "../src/IngestConfig.ts"
 import * as IngestObject from "../src/IngestObject.ts"
 import { IngestSteps } from "../src/IngestSteps.ts"
-import { Moves } from "../src/Moves.ts"
 import { ObjectLedger } from "../src/ObjectLedger.ts"
 import { Outbox } from "../src/Outbox.ts"
 import { PageIngest } from "../src/PageIngest.ts"
@@ -31,6 +32,7 @@ import { Presence } from "../src/Presence.ts"
 import { RunnerRegistry } from "../src/RunnerRegistry.ts"
 import { ScanJournal } from "../src/ScanJournal.ts"
 import { Scanner } from "../src/Scanner.ts"
+import { ScanReport } from "../src/ScanReport.ts"
 import { Settling } from "../src/Settling.ts"
 import { Signals } from "../src/Signals.ts"
 import { Slots } from "../src/Slots.ts"
@@ -96,25 +98,28 @@ export class StoreFaults extends Context.Service<
   static readonly layer = Layer.sync(StoreFaults, () => ({ list: (it) => it, read: (it) => it, head: (it) => it }))
 }
 
-const source = Layer.effect(
-  SourceStore,
-  Effect.gen(function* () {
-    const faults = yield* StoreFaults
-    const store = yield* FolderStore.make({ root: (yield* Library).root, readOnly: true })
-    return {
-      ...store,
-      list: (options) => faults.list(store.list(options), options),
-      head: (key) => faults.head(store.head(key)),
-      openLocal: (key, options) => faults.read(store.openLocal(key, options))
-    }
-  })
-)
+const folder = Effect.flatMap(Library, ({ root }) => FolderStore.make({ root, readOnly: true }))
+
+const sourceOf = <R>(make: Effect.Effect<ObjectStore, never, R>) =>
+  Layer.effect(
+    SourceStore,
+    Effect.gen(function* () {
+      const faults = yield* StoreFaults
+      const store = yield* make
+      return {
+        ...store,
+        list: (options) => faults.list(store.list(options), options),
+        head: (key) => faults.head(store.head(key)),
+        openLocal: (key, options) => faults.read(store.openLocal(key, options))
+      }
+    })
+  )
 
 const derived = Layer.unwrap(Effect.map(Library, ({ derivedRoot }) => FolderStore.layerDerived(derivedRoot)))
 
-/** A fresh database, library and stores. */
-export const ground = (options: Partial<IngestOptions> = {}) =>
-  Layer.mergeAll(source, derived).pipe(
+/** A fresh database, library and stores; `make` makes the one that the originals are in. */
+const groundOn = <R>(make: Effect.Effect<ObjectStore, never, R>, options: Partial<IngestOptions>) =>
+  Layer.mergeAll(sourceOf(make), derived).pipe(
     Layer.provideMerge(ItemIngest.layer),
     Layer.provideMerge(TestEvents.layer),
     Layer.provideMerge(Layer.mergeAll(Library.layer, StoreFaults.layer, TestDatabase.layerWith({ maxConnections: 8 }))),
@@ -129,15 +134,20 @@ export const ground = (options: Partial<IngestOptions> = {}) =>
     )
   )
 
-/** All that a scan needs. Nothing works on what it finds. */
-export const scanning = (options: Partial<IngestOptions> = {}) =>
+export const ground = (options: Partial<IngestOptions> = {}) => groundOn(folder, options)
+
+/** All that a scan needs, on a store of the test's own. Nothing works on what it finds. */
+export const scanningOn = <R>(make: Effect.Effect<ObjectStore, never, R>, options: Partial<IngestOptions> = {}) =>
   Scanner.layer.pipe(
     Layer.provideMerge(PageIngest.layer),
-    Layer.provideMerge(Layer.mergeAll(Absences.layer, Moves.layer, Settling.layer, ScanJournal.layer, Strays.layer)),
+    Layer.provideMerge(Layer.mergeAll(Absences.layer, Arrivals.layer, ScanReport.layer, Settling.layer, Strays.layer)),
+    Layer.provideMerge(Layer.merge(CatalogChanges.layer, ScanJournal.layer)),
     Layer.provideMerge(Layer.mergeAll(ObjectLedger.layer, Outbox.layer)),
     Layer.provideMerge(Signals.layer),
-    Layer.provideMerge(ground(options))
+    Layer.provideMerge(groundOn(make, options))
   )
+
+export const scanning = (options: Partial<IngestOptions> = {}) => scanningOn(folder, options)
 
 /** What the tools of media answer. By default every object is a short video with one small picture. */
 export class Tools extends Context.Service<

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 
 import { Configuration } from "../config/Configuration.ts"
 import * as EventLog from "../EventLog.ts"
+import * as ScanBar from "../ScanBar.ts"
 import * as MediaLayer from "./MediaLayer.ts"
 import * as StoreLayer from "./StoreLayer.ts"
 
@@ -32,7 +33,7 @@ export const config = (options: Partial<IngestOptions>) =>
 
 /** What the daemon works with. */
 export const tools = Layer.mergeAll(MediaLayer.layer, StoreLayer.source, StoreLayer.derived, ItemIngest.layer).pipe(
-  Layer.provideMerge(Layer.merge(EventLog.layer, NodeCrypto.layer))
+  Layer.provideMerge(Layer.mergeAll(EventLog.layer, NodeCrypto.layer, ScanBar.layer))
 )
 
 /** The daemon that keeps the catalogue true to the store, by itself. `drain` is how long a stop may take. Needs the database. */

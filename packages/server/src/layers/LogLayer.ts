@@ -5,6 +5,7 @@ import type * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 
 import { Configuration } from "../config/Configuration.ts"
+import * as Progress from "../Progress.ts"
 
 const levels: Record<string, LogLevel.LogLevel> = {
   trace: "Trace",
@@ -14,11 +15,19 @@ const levels: Record<string, LogLevel.LogLevel> = {
   error: "Error"
 }
 
+const pretty = Logger.consolePretty()
+
+/** Takes the bar that may stand there away first: it is drawn again below what was logged. */
+const aboveTheBar = Logger.make<unknown, void>((options) => {
+  Progress.clearLine()
+  pretty.log(options)
+})
+
 /** The log as `LOG_LEVEL` and `LOG_FORMAT` say. */
 export const layer = Layer.unwrap(
   Effect.map(Configuration, ({ logFormat, logLevel }) =>
     Layer.merge(
-      Logger.layer([logFormat === "json" ? Logger.consoleJson : Logger.consolePretty()]),
+      Logger.layer([logFormat === "json" ? Logger.consoleJson : aboveTheBar]),
       Layer.succeed(References.MinimumLogLevel, levels[logLevel] ?? "Info")
     )
   )
