@@ -4,6 +4,7 @@ import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -32,6 +33,7 @@ const answers = "joy_sessions_heard"
 
 const trustMillis = 5_000
 const heartbeatEvery = "2 seconds"
+const lookAgainEvery = "250 millis"
 /** What the database writes down is a little longer than what the process goes by. */
 const slackMillis = 500
 
@@ -47,24 +49,39 @@ export const make = Effect.gen(function* () {
   const announce = (messages: ReadonlyArray<string>) =>
     sql`SELECT pg_notify(${channel}, message) FROM unnest(${messages}::text[]) AS message`
 
+  const trusting = Effect.map(
+    sql<{ readonly id: string }>`SELECT id FROM session_listeners WHERE trusts_until > clock_timestamp()`,
+    (rows) => new Set(rows.map(({ id }) => id))
+  )
+
   const ask = Effect.gen(function* () {
     const id = SecureRandom.uuidV7Unsafe()
     const heard = yield* pg.listen(answers)
-    const rows = yield* sql<{ readonly id: string }>`
-      SELECT id FROM session_listeners WHERE trusts_until > clock_timestamp()`
-    const missing = new Set(rows.map((row) => `${id}:${row.id}`))
+    const missing = yield* trusting
     if (missing.size > 0) yield* announce([question + id])
-    while (missing.size > 0) missing.delete((yield* Queue.take(heard)).payload)
+    while (missing.size > 0) {
+      const answer = yield* Effect.timeoutOption(Queue.take(heard), lookAgainEvery)
+      if (Option.isSome(answer)) {
+        const { payload } = answer.value
+        if (payload.startsWith(`${id}:`)) missing.delete(payload.slice(id.length + 1))
+      } else {
+        // Who lost their line meanwhile has gone, and says nothing.
+        const left = yield* trusting
+        for (const who of missing) if (!left.has(who)) missing.delete(who)
+      }
+    }
   }).pipe(Effect.scoped)
 
   /** Waits until nobody answers any more from copies that are older than the call. */
   const heardByAll = share(
     "all",
     ask.pipe(
-      Effect.catchCause((cause) =>
-        Effect.andThen(Effect.logWarning("Nobody could be asked whether they heard of an end", cause), Effect.never)
-      ),
-      Effect.timeoutOrElse({ duration: trustMillis + slackMillis, orElse: () => Effect.void })
+      // Whatever goes wrong, an end is not answered sooner for it.
+      Effect.catchCause(Effect.fail),
+      Effect.retry(Schedule.spaced(lookAgainEvery)),
+      Effect.timeoutOption(trustMillis + slackMillis),
+      Effect.asVoid,
+      Effect.orDie
     )
   )
 
@@ -77,73 +94,66 @@ export const listen = Effect.fnUntraced(function* (
   hear: (message: string) => Effect.Effect<void>
 ) {
   const clock = yield* Clock.Clock
-  const self = SecureRandom.uuidV7Unsafe()
   let since: number | null = null
   let trustedUntil = Number.NEGATIVE_INFINITY
-
-  const heartbeat = Effect.gen(function* () {
-    const now = yield* millis
-    yield* sql`
-      WITH kept AS (
-        INSERT INTO session_listeners (id, trusts_until)
-        VALUES (${self}, clock_timestamp() + ${trustMillis + slackMillis}::float8 * interval '1 millisecond')
-        ON CONFLICT (id) DO UPDATE SET trusts_until = excluded.trusts_until
-        RETURNING id
-      )
-      SELECT pg_notify(${channel}, ${`${alive}${self}:${now}`}) FROM kept`
-    return now
-  })
-
-  /** Fails when a heartbeat that was sent is not heard before the next one is due: the connection is dead. */
-  const beat = Effect.gen(function* () {
-    const sentAt = yield* Effect.orElseSucceed(heartbeat, () => null)
-    yield* Effect.sleep(heartbeatEvery)
-    if (sentAt !== null && trustedUntil < sentAt + trustMillis) return yield* Effect.fail("Nothing is heard")
-  })
-
-  const take = Effect.fnUntraced(function* (message: string) {
-    if (message.startsWith(question)) {
-      const answer = `${message.slice(question.length)}:${self}`
-      yield* Effect.forkScoped(Effect.ignoreCause(sql`SELECT pg_notify(${answers}, ${answer})`))
-    } else if (message.startsWith(`${alive}${self}:`)) {
-      trustedUntil = Number(message.slice(alive.length + self.length + 1)) + trustMillis
-    } else yield* hear(message)
-  })
+  let self: string | null = null
 
   /** So that nobody waits for us. Where it fails they do, for as long as we might have trusted. */
-  const leave = sql`DELETE FROM session_listeners WHERE id = ${self}`.pipe(
+  const leave = Effect.suspend(() => sql`DELETE FROM session_listeners WHERE id = ${self}`).pipe(
     Effect.interruptible,
     Effect.timeout("1 second"),
     Effect.ignoreCause
   )
 
+  /** Listens until the line is lost. Each time under another name: who listens anew trusts nothing from before. */
   const attend = Effect.gen(function* () {
     const queue = yield* pg.listen(channel)
+    // There was no leaving while the database was away.
+    if (self !== null) yield* leave
+    const name = SecureRandom.uuidV7Unsafe()
+    self = name
+
+    const heartbeat = Effect.gen(function* () {
+      const now = yield* millis
+      yield* sql`
+        WITH kept AS (
+          INSERT INTO session_listeners (id, trusts_until)
+          VALUES (${name}, clock_timestamp() + ${trustMillis + slackMillis}::float8 * interval '1 millisecond')
+          ON CONFLICT (id) DO UPDATE SET trusts_until = excluded.trusts_until
+          RETURNING id
+        )
+        SELECT pg_notify(${channel}, ${`${alive}${name}:${now}`}) FROM kept`
+      return now
+    })
+
+    /** Fails when a heartbeat that was sent is not heard before the next one is due: the connection is dead. */
+    const beat = Effect.gen(function* () {
+      const sentAt = yield* Effect.orElseSucceed(heartbeat, () => null)
+      yield* Effect.sleep(heartbeatEvery)
+      if (sentAt !== null && trustedUntil < sentAt + trustMillis) return yield* Effect.fail("Nothing is heard")
+    })
+
+    const take = Effect.fnUntraced(function* (message: string) {
+      if (message.startsWith(question)) {
+        const answer = `${message.slice(question.length)}:${name}`
+        yield* Effect.forkScoped(Effect.ignoreCause(sql`SELECT pg_notify(${answers}, ${answer})`))
+      } else if (message.startsWith(`${alive}${name}:`)) {
+        trustedUntil = Number(message.slice(alive.length + name.length + 1)) + trustMillis
+      } else yield* hear(message)
+    })
+    const hearing = Effect.flatMap(Queue.take(queue), ({ payload }) => take(payload))
+
     trustedUntil = Number.NEGATIVE_INFINITY
     const [now] = yield* sql<{ readonly millis: number }>`
       SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS millis`
     since = now?.millis ?? null
-    const hearing = Effect.flatMap(Queue.take(queue), ({ payload }) => take(payload))
-    return yield* Effect.raceFirst(Effect.forever(hearing), Effect.forever(beat))
-  }).pipe(
-    Effect.scoped,
-    Effect.catchDefect(Effect.fail),
-    Effect.onExit((exit) =>
-      Effect.suspend(() => {
-        if (since === null) return Effect.void
-        since = null
-        return Effect.andThen(
-          Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
-            ? Effect.logWarning(
-                "Announcements of ended sessions are not heard; asking the database for each",
-                exit.cause
-              )
-            : Effect.void,
-          leave
-        )
-      })
-    )
-  )
+    return yield* Effect.onExit(Effect.raceFirst(Effect.forever(hearing), Effect.forever(beat)), (exit) => {
+      since = null
+      if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return leave
+      const lost = "Announcements of ended sessions are not heard; asking the database for each"
+      return Effect.andThen(Effect.logWarning(lost, exit.cause), leave)
+    })
+  }).pipe(Effect.scoped, Effect.catchDefect(Effect.fail))
 
   // Those that were killed.
   yield* Effect.ignoreCause(sql`DELETE FROM session_listeners WHERE trusts_until < now() - interval '1 hour'`)
