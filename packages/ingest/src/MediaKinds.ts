@@ -14,7 +14,7 @@ import type { MediaType } from "@joy/domain/MediaItem"
 const endings: Record<MediaType, string> = {
   video: "3g2 3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv",
   audio: "aac ac3 aif aiff amr ape flac m4a m4b mka mp2 mp3 oga ogg opus wav wma wv",
-  image: "avif bmp gif heic heif jfif jpeg jpg jxl png tif tiff webp"
+  image: "arw avif bmp cr2 cr3 dng gif heic heif jfif jpeg jpg jxl nef orf pef png raf rw2 srw tif tiff webp"
 }
 
 const typeByEnding: ReadonlyMap<string, MediaType> = new Map(

@@ -11,8 +11,8 @@ describe("MediaKinds", () => {
   it("tells the type by the ending, in capitals too", () => {
     const kinds = MediaKinds.make([])
     assert.deepStrictEqual(
-      ["a.mp4", "b/C.MKV", "d.Flac", "e.heic", "mp4", "f", "g.", "h.svg", "i.m3u8", ".mp4"].map(kinds.typeOf),
-      ["video", "video", "audio", "image", null, null, null, null, null, null]
+      ["a.mp4", "b/C.MKV", "d.Flac", "e.heic", "f.NEF", "mp4", "f", "g.", "h.svg", "i.m3u8", ".mp4"].map(kinds.typeOf),
+      ["video", "video", "audio", "image", "image", null, null, null, null, null, null]
     )
   })
 

@@ -16,7 +16,8 @@ import type {
   DemuxFrames,
   DemuxKind,
   DemuxReport,
-  DemuxRequest
+  DemuxRequest,
+  DemuxTiles
 } from "./demux/DemuxMessages.ts"
 import { type MediaResourceExceeded, type StoreFailure, UnreadableMedia } from "./MediaError.ts"
 import type { ObjectBytes } from "./ObjectBytes.ts"
@@ -38,6 +39,8 @@ export class Demuxer extends Context.Service<
       kind: DemuxKind,
       wanted: { readonly seconds: ReadonlyArray<number>; readonly mostBytes: number }
     ) => Effect.Effect<DemuxFrames | null, Undecided | UnreadableMedia | StoreFailure>
+    /** The picture in a HEIC file; `null` when it is not made of HEVC. */
+    readonly tiles: (bytes: ObjectBytes) => Effect.Effect<DemuxTiles | null, Undecided | UnreadableMedia | StoreFailure>
     /** The picture that an audio file carries, if any. */
     readonly cover: (
       bytes: ObjectBytes,
@@ -145,6 +148,10 @@ const make = Effect.fnUntraced(function* (options: DemuxerOptions) {
       const longest = seconds + wanted.seconds.length
       const answer = yield* ask(bytes, { type: "frames", kind, sizeBytes: bytes.sizeBytes, ...wanted }, longest)
       return answer.type === "frames" ? answer.frames : yield* new Undecided({ reason: "the thread lost its thread" })
+    }),
+    tiles: Effect.fn("Demuxer.tiles")(function* (bytes: ObjectBytes) {
+      const answer = yield* ask(bytes, { type: "tiles", sizeBytes: bytes.sizeBytes }, seconds)
+      return answer.type === "tiles" ? answer.tiles : yield* new Undecided({ reason: "the thread lost its thread" })
     }),
     cover: Effect.fn("Demuxer.cover")(function* (bytes: ObjectBytes, kind: DemuxKind) {
       const answer = yield* ask(bytes, { type: "cover", kind, sizeBytes: bytes.sizeBytes }, seconds)

@@ -81,12 +81,14 @@ const heldBytes = ({ channels, depth, format, height, isProgressive, width }: Me
 export const decodeWithSharp = Effect.fnUntraced(function* <A>(
   step: string,
   bytes: Uint8Array,
-  use: (image: Sharp) => Promise<A>
+  use: (image: Sharp, metadata: Metadata) => Promise<A>
 ): Effect.fn.Return<A, UnreadableMedia | MediaResourceExceeded> {
   const metadata = yield* withSharp(step, bytes, (image) => image.metadata())
   const needed = Math.ceil(heldBytes(metadata) / 2 ** 20)
   if (needed > decodingMiB) return yield* new MediaResourceExceeded({ step, resource: "memory" })
-  return yield* decoding.withPermits(Math.max(needed, leastMiB))(withSharp(step, bytes, use))
+  return yield* decoding.withPermits(Math.max(needed, leastMiB))(
+    withSharp(step, bytes, (image) => use(image, metadata))
+  )
 })
 
 /** The whole image, if it is one that fits into memory. */

@@ -30,20 +30,36 @@ export interface Thumbnails {
 
 export const thumbnailWidths: ReadonlyArray<number> = [320, 640, 1280]
 const widest = 1280
+/** A strip of pixels a thousand times as high as wide is no reason to decode it at that height. */
+const highest = 4096
+
+/** The size that the largest thumbnail of something displayed so large is made from. */
+export const thumbnailSize = (shown: { readonly width: number | null; readonly height: number | null }) => {
+  const { height, width } = shown
+  if (width === null || height === null) return null
+  const target = Math.min(width, widest)
+  return { width: target, height: Math.max(1, Math.min(highest, Math.round((target * height) / width))) }
+}
 
 export const pictureOfPixels = (
   pixels: Uint8Array,
   size: { readonly width: number; readonly height: number }
 ): Picture => ({ pixels, ...size, channels: 3 })
 
-/** Decodes an image, turned as its EXIF says, no larger than the largest thumbnail. */
+/** Degrees clockwise by EXIF's numbers; no camera writes the mirrored ones. */
+const rotations: Readonly<Record<number, number>> = { 3: 180, 6: 90, 8: 270 }
+
+/**
+ * Decodes an image, no larger than the largest thumbnail, turned as its EXIF says; where it has none, as `orientation`
+ * of the file that it was taken from.
+ */
 export const pictureOfImage = Effect.fnUntraced(function* (
   step: string,
-  bytes: Uint8Array
+  bytes: Uint8Array,
+  orientation: number | null = null
 ): Effect.fn.Return<Picture, UnreadableMedia | MediaResourceExceeded> {
-  const { data, info } = yield* decodeWithSharp(step, bytes, (image) =>
-    image
-      .autoOrient()
+  const { data, info } = yield* decodeWithSharp(step, bytes, (image, { orientation: own }) =>
+    (own === undefined ? image.rotate(rotations[orientation ?? 1] ?? 0) : image.autoOrient())
       .resize({ width: widest, withoutEnlargement: true })
       .toColourspace("srgb")
       .raw({ depth: "uchar" })

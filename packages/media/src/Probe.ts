@@ -95,7 +95,7 @@ const make = Effect.fnUntraced(function* (options: ProbeOptions) {
           case "text":
             return yield* unreadable(noMedium)
           case "image":
-            return yield* probeImage(store, object, sniffed.format)
+            return yield* probeImage(store, object, bytes, sniffed.format)
           case "container":
             return yield* byDemuxer(store, object, bytes, sniffed.kind)
           case "other":

@@ -23,7 +23,7 @@ export type Location = typeof Location.Type
 export const ProbeResult = Schema.Struct({
   /** Decided by the content, never by the name: a picture that an audio file carries is no video. */
   type: MediaType,
-  /** `mp4`, `mov`, `matroska`, `webm`, `avi`, `mpegts`, `mp3`, `flac`, `ogg`, `wav`, `jpeg`, `png`, `webp`... */
+  /** `mp4`, `mov`, `matroska`, `webm`, `avi`, `mpegts`, `mp3`, `flac`, `ogg`, `wav`, `jpeg`, `png`, `webp`, `raw`... */
   container: Schema.String,
   /** Seconds; of an animated picture one round; `null` when nothing says it. */
   durationSeconds: nullable(Schema.Finite),

@@ -1,6 +1,6 @@
 import type { DemuxKind } from "./demux/DemuxMessages.ts"
 
-export type ImageKind = "jpeg" | "png" | "webp" | "gif" | "avif" | "heif" | "tiff"
+export type ImageKind = "jpeg" | "png" | "webp" | "gif" | "avif" | "heif" | "tiff" | "raw"
 
 /** What the first bytes of an object say. `other` is for ffprobe to find out. */
 export type Sniffed =
@@ -24,6 +24,7 @@ const isoMedia = (text: string, head: Uint8Array): Sniffed => {
   const brands = [text.slice(8, 12)]
   for (let at = 16; at + 4 <= length; at += 4) brands.push(text.slice(at, at + 4))
   const major = brands[0] ?? ""
+  if (major === "crx ") return image("raw")
   if (avifBrands.has(major)) return image("avif")
   if (heifBrands.has(major)) return image(brands.some((brand) => avifBrands.has(brand)) ? "avif" : "heif")
   return container("mp4")
@@ -53,6 +54,8 @@ export const sniff = (head: Uint8Array): Sniffed => {
   if (text.startsWith("\x89PNG\r\n\x1a\n")) return image("png")
   if (text.startsWith("GIF87a") || text.startsWith("GIF89a")) return image("gif")
   if (text.startsWith("II*\0") || text.startsWith("MM\0*")) return image("tiff")
+  // Cameras' own: Olympus and Panasonic write TIFF with other numbers, Fujifilm something else.
+  if (/^(?:IIR[OS]|MMOR|IIU\0|FUJIFILMCCD-RAW)/.test(text)) return image("raw")
   if (text.startsWith("RIFF") && text.startsWith("WEBP", 8)) return image("webp")
   if (text.startsWith("ftyp", 4)) return isoMedia(text, head)
   if (/^.{4}(moov|mdat|wide|free|skip|pnot|moof|styp)/s.test(text)) return container("mp4")

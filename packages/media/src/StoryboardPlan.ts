@@ -60,7 +60,7 @@ export const planOf = (probe: ProbeResult): Plan | null => {
 }
 
 /** ffmpeg turns by itself only what its container says is to be turned. */
-const turns: Readonly<Record<number, ReadonlyArray<string>>> = {
+export const turns: Readonly<Record<number, ReadonlyArray<string>>> = {
   90: ["transpose=clock"],
   180: ["hflip", "vflip"],
   270: ["transpose=cclock"]

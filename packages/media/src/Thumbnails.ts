@@ -9,12 +9,20 @@ import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Demuxer from "./Demuxer.ts"
 import * as Ffmpeg from "./Ffmpeg.ts"
 import type { FfmpegOptions } from "./FfmpegTools.ts"
-import { readImage } from "./Images.ts"
 import type { MediaError } from "./MediaError.ts"
 import * as ObjectBytes from "./ObjectBytes.ts"
-import { contrast, type Picture, pictureOfImage, pictureOfPixels, render, type Thumbnails as Made } from "./Pictures.ts"
+import {
+  contrast,
+  type Picture,
+  pictureOfImage,
+  pictureOfPixels,
+  render,
+  thumbnailSize,
+  type Thumbnails as Made
+} from "./Pictures.ts"
 import type { ProbeResult } from "./ProbeResult.ts"
 import { sniff, sniffBytes } from "./Sniff.ts"
+import { stillPicture } from "./StillPictures.ts"
 
 /** Makes the small pictures that stand for an item. */
 export class Thumbnails extends Context.Service<
@@ -27,8 +35,6 @@ export class Thumbnails extends Context.Service<
 
 const step = "thumbnails"
 const widest = 1280
-/** A strip of pixels a thousand times as high as wide is no reason to decode it at that height. */
-const highest = 4096
 const nothing: Made = { images: [], thumbhash: null }
 
 /** A picture whose pixels differ less than this (standard deviation, 0 to 255) shows nothing: black, white, a fade. */
@@ -77,10 +83,8 @@ const make = Effect.gen(function* () {
   })
 
   const ofVideo = Effect.fnUntraced(function* (store: ObjectStore, object: StoredObject, probe: ProbeResult) {
-    const { width, height } = probe
-    if (width === null || height === null) return nothing
-    const target = Math.min(width, widest)
-    const size = { width: target, height: Math.max(1, Math.min(highest, Math.round((target * height) / width))) }
+    const size = thumbnailSize(probe)
+    if (size === null) return nothing
     let best: { picture: Picture; contrast: number } | null = null
     for (const seconds of candidates(probe.durationSeconds)) {
       const picture = yield* frameAt(store, object, probe, size, seconds)
@@ -132,8 +136,9 @@ const make = Effect.gen(function* () {
     Effect.catchTag(["UnreadableMedia", "MediaResourceExceeded", "FfmpegMissing"], () => Effect.succeed(nothing))
   )
 
-  const ofImage = Effect.fnUntraced(function* (store: ObjectStore, object: StoredObject) {
-    return yield* render(step, yield* pictureOfImage(step, yield* readImage(store, object, step)))
+  const ofImage = Effect.fnUntraced(function* (store: ObjectStore, object: StoredObject, probe: ProbeResult) {
+    const picture = yield* stillPicture(step, store, object, probe, { ffmpeg, demuxer })
+    return picture === null ? nothing : yield* render(step, picture)
   })
 
   return Thumbnails.of({
@@ -144,12 +149,7 @@ const make = Effect.gen(function* () {
         case "audio":
           return yield* ofAudio(store, object, probe)
         case "image":
-          // HEIC: its header can be read, its pixels can't (no free decoder in sharp's build).
-          return yield* ofImage(store, object).pipe(
-            Effect.catchTag("UnreadableMedia", (error) =>
-              probe.container === "heif" ? Effect.succeed(nothing) : Effect.fail(error)
-            )
-          )
+          return yield* ofImage(store, object, probe)
       }
     })
   })

@@ -109,6 +109,7 @@ const commands: ReadonlyMap<string, string> = new Map([
     `${sound} -c:a libmp3lame -metadata title=Song -metadata artist=Band -metadata album=Disk -metadata track=3`
   ],
   ["cover.png", "-f lavfi -i testsrc2=size=600x600:rate=1 -frames:v 1"],
+  ["whole.png", "-f lavfi -i testsrc2=size=512x384:rate=1 -frames:v 1 -vf crop=500:380:0:0"],
   ["cover.mp3", "-i mp3.mp3 -i cover.png -map 0 -map 1 -c copy -disposition:v attached_pic"],
   ["aac.m4a", `${sound} -c:a aac -metadata title=Song -metadata artist=Band`],
   ["cover.m4a", "-i aac.m4a -i cover.png -map 0 -map 1 -c copy -disposition:v attached_pic"],

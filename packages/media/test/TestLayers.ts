@@ -20,7 +20,12 @@ const undecided = Effect.fail(new Demuxer.Undecided({ reason: "the test leaves i
 /** `Probe` that asks ffprobe about everything but images. */
 export const probeByFfprobe = Probe.layerNoDeps().pipe(
   Layer.provide(
-    Layer.succeed(Demuxer.Demuxer, { probe: () => undecided, cover: () => undecided, frames: () => undecided })
+    Layer.succeed(Demuxer.Demuxer, {
+      probe: () => undecided,
+      cover: () => undecided,
+      frames: () => undecided,
+      tiles: () => undecided
+    })
   ),
   Layer.provide(Ffmpeg.layer()),
   Layer.provide(NodeServices.layer)

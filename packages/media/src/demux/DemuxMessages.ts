@@ -79,6 +79,19 @@ export interface DemuxFrames {
   readonly seconds: ReadonlyArray<number>
 }
 
+/** A still picture of HEVC: its tiles as frames of a video, left to right and top to bottom. */
+export interface DemuxTiles {
+  /** Matroska. */
+  readonly bytes: Uint8Array
+  readonly columns: number
+  readonly rows: number
+  /** Degrees clockwise. */
+  readonly rotation: number
+  /** Pixels of the picture before it is turned, which the tiles may jut out of. */
+  readonly width: number
+  readonly height: number
+}
+
 export type DemuxRequest =
   | { readonly type: "probe"; readonly kind: DemuxKind; readonly sizeBytes: number }
   | { readonly type: "cover"; readonly kind: DemuxKind; readonly sizeBytes: number }
@@ -91,6 +104,7 @@ export type DemuxRequest =
       /** No further frame is taken when they are as much. */
       readonly mostBytes: number
     }
+  | { readonly type: "tiles"; readonly sizeBytes: number }
   | { readonly type: "bytes"; readonly id: number; readonly bytes: Uint8Array }
   /** The read failed: the work is to be given up. The owner knows why. */
   | { readonly type: "unreadable"; readonly id: number }
@@ -100,6 +114,7 @@ export type DemuxAnswer =
   | { readonly type: "report"; readonly report: DemuxReport }
   | { readonly type: "cover"; readonly cover: DemuxCover | null }
   | { readonly type: "frames"; readonly frames: DemuxFrames | null }
+  | { readonly type: "tiles"; readonly tiles: DemuxTiles | null }
   /** The object is bad for good, as a person should read it. */
   | { readonly type: "refused"; readonly reason: string }
   /** It could not be read here; another reader may know more. */

@@ -3,6 +3,7 @@ import { parentPort } from "node:worker_threads"
 import { cover, probe } from "./Demux.ts"
 import { type DemuxAnswer, type DemuxRequest, type ReadBytes, Refused } from "./DemuxMessages.ts"
 import { frames } from "./Frames.ts"
+import { heifTiles } from "./Heif.ts"
 
 // The thread in which containers are taken apart. Its owner gives it bytes when it asks, and ends it when it takes too
 // long: a file that makes a parser spin, or eat its memory, takes down this thread and nothing else.
@@ -20,7 +21,7 @@ const read: ReadBytes = (start, end) =>
     send({ type: "read", id, start, end })
   })
 
-const answer = async (request: Extract<DemuxRequest, { type: "probe" | "cover" | "frames" }>): Promise<DemuxAnswer> => {
+const answer = async (request: Exclude<DemuxRequest, { type: "bytes" | "unreadable" }>): Promise<DemuxAnswer> => {
   try {
     switch (request.type) {
       case "probe":
@@ -29,6 +30,8 @@ const answer = async (request: Extract<DemuxRequest, { type: "probe" | "cover" |
         return { type: "cover", cover: await cover(read, request.kind, request.sizeBytes) }
       case "frames":
         return { type: "frames", frames: await frames(read, request) }
+      case "tiles":
+        return { type: "tiles", tiles: await heifTiles(read, request.sizeBytes) }
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message.slice(0, 300) : "unknown"
@@ -37,7 +40,7 @@ const answer = async (request: Extract<DemuxRequest, { type: "probe" | "cover" |
 }
 
 port?.on("message", (request: DemuxRequest) => {
-  if (request.type === "probe" || request.type === "cover" || request.type === "frames") {
+  if (request.type !== "bytes" && request.type !== "unreadable") {
     void answer(request).then(send)
     return
   }
