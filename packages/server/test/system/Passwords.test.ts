@@ -6,6 +6,7 @@ import * as Joy from "@joy/testing/Joy"
 import * as JoyHttp from "@joy/testing/JoyHttp"
 import * as JoyUp from "@joy/testing/JoyUp"
 import * as TestDatabase from "@joy/testing/TestDatabase"
+import * as Timing from "@joy/testing/Timing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -120,6 +121,28 @@ describe("accounts", () => {
         })
         for (const answer of shown) assert.deepStrictEqual(answer, shown[0])
         assert.strictEqual(shown[0]?.status, 401)
+      })
+    )
+
+    it.effect("take their time to refuse, whether there is one or not [P10]", () =>
+      Effect.gen(function* () {
+        const { account } = yield* JoyUp.JoyUp
+        yield* account("timed")
+        const refusals = { known: "timed", unknown: "untimed", address: "untimed@example.org" } as const
+        // `npm run soak -- timing` has many more samples, and a finer judgement.
+        const services = yield* Effect.context<JoyUp.JoyUp>()
+        const times = yield* Effect.promise(() =>
+          Timing.interleaved(["known", "unknown", "address"] as const, 24, async (kind) => {
+            const { status } = await Effect.runPromiseWith(services)(login(refusals[kind], "not this one"))
+            assert.strictEqual(status, 401)
+          })
+        )
+        for (const kind of ["unknown", "address"] as const) {
+          const { share } = Timing.separation(times.get(kind) ?? [], times.get("known") ?? [])
+          // Without a hash the one would always be the faster: 0.
+          assert.isAbove(share, 0.1, kind)
+          assert.isBelow(share, 0.9, kind)
+        }
       })
     )
 
