@@ -4,6 +4,7 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
+import type * as Statement from "effect/sql/Statement"
 
 import { clean, none, oneLine, type RequestFacts } from "./RequestFacts.ts"
 
@@ -55,6 +56,11 @@ export class AuditLog extends Context.Service<
   {
     /** Writes an entry; in a transaction it is undone with it. */
     readonly append: (entry: AuditEntry) => Effect.Effect<void>
+    /**
+     * The same as a part of a larger statement, which saves the round trips of a transaction: an entry for each row of
+     * its `WITH` query `from`.
+     */
+    readonly appendFor: (from: string, entry: AuditEntry) => Statement.Fragment
   }
 >()("@joy/auth/AuditLog") {
   static readonly layer: Layer.Layer<AuditLog, never, SqlClient.SqlClient> = Layer.effect(
@@ -62,17 +68,20 @@ export class AuditLog extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
 
-      const append = Effect.fn("AuditLog.append")(function* (entry: AuditEntry) {
+      const insert = (entry: AuditEntry, source: Statement.Fragment) => {
         const { ip, userAgent } = clean(entry.facts ?? none)
-        yield* sql`
+        return sql`
           INSERT INTO audit_log (id, action, actor_id, subject_id, session_id, ip, user_agent, detail)
-          VALUES (
-            ${SecureRandom.uuidV7Unsafe()}, ${entry.action}, ${entry.actorId ?? null}, ${entry.subjectId ?? null},
-            ${entry.sessionId ?? null}, ${ip}, ${userAgent}, ${JSON.stringify(cleanDetail(entry.detail ?? {}))}::text::jsonb
-          )`
+          SELECT ${SecureRandom.uuidV7Unsafe()}::uuid, ${entry.action}::text, ${entry.actorId ?? null}::uuid,
+            ${entry.subjectId ?? null}::uuid, ${entry.sessionId ?? null}::uuid, ${ip}::text, ${userAgent}::text,
+            ${JSON.stringify(cleanDetail(entry.detail ?? {}))}::text::jsonb ${source}`
+      }
+
+      const append = Effect.fn("AuditLog.append")(function* (entry: AuditEntry) {
+        yield* insert(entry, sql``)
       }, Effect.orDie)
 
-      return AuditLog.of({ append })
+      return AuditLog.of({ append, appendFor: (from, entry) => insert(entry, sql`FROM ${sql(from)}`) })
     })
   )
 }

@@ -122,15 +122,26 @@ export class Sessions extends Context.Service<
         Result: Schema.Struct({ refreshExpiresAt: Timestamp }),
         // The lock makes this wait for who changes the password, disables the user, or ends all sessions, and see it.
         execute: (row) => sql`
-          INSERT INTO sessions (id, user_id, token_hash, secret_key_id, idle_expires_at, expires_at, ip, user_agent)
-          SELECT ${row.id}::uuid, id, ${row.tokenHash}::bytea, ${row.keyId}::text,
-            now() + ${Math.min(idleSeconds, maxSeconds)}::float8 * interval '1 second',
-            now() + ${maxSeconds}::float8 * interval '1 second', ${row.ip}::text, ${row.userAgent}::text
-          FROM users
-          WHERE id = ${row.userId} AND disabled_at IS NULL
-            AND (${row.passwordHash}::text IS NULL OR password_hash = ${row.passwordHash}::text)
-          FOR SHARE
-          RETURNING least(expires_at, idle_expires_at) AS refresh_expires_at`
+          WITH opened AS (
+            INSERT INTO sessions (id, user_id, token_hash, secret_key_id, idle_expires_at, expires_at, ip, user_agent)
+            SELECT ${row.id}::uuid, id, ${row.tokenHash}::bytea, ${row.keyId}::text,
+              now() + ${Math.min(idleSeconds, maxSeconds)}::float8 * interval '1 second',
+              now() + ${maxSeconds}::float8 * interval '1 second', ${row.ip}::text, ${row.userAgent}::text
+            FROM users
+            WHERE id = ${row.userId} AND disabled_at IS NULL
+              AND (${row.passwordHash}::text IS NULL OR password_hash = ${row.passwordHash}::text)
+            FOR SHARE
+            RETURNING least(expires_at, idle_expires_at) AS refresh_expires_at
+          ), logged AS (
+            ${audit.appendFor("opened", {
+              action: "login.succeeded",
+              actorId: UserId.make(row.userId),
+              subjectId: UserId.make(row.userId),
+              sessionId: SessionId.make(row.id),
+              facts: row
+            })}
+          )
+          SELECT refresh_expires_at FROM opened`
       })
 
       const open = Effect.fn("Sessions.open")(
@@ -148,16 +159,8 @@ export class Sessions extends Context.Service<
             ...clean(options)
           })
           if (Option.isNone(inserted)) return yield* new InvalidCredentials({})
-          yield* audit.append({
-            action: "login.succeeded",
-            actorId: userId,
-            subjectId: userId,
-            sessionId,
-            facts: options
-          })
           return { userId, sessionId, counter: 0, refreshToken: secret.token, ...inserted.value }
         },
-        sql.withTransaction,
         Effect.catchTag(["SqlError", "SchemaError"], Effect.die)
       )
 
