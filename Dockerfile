@@ -21,7 +21,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends ffmpeg \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-# Eight threads: pictures and passwords must not take all that files are read with.
+# Eight threads: pictures must not take all that files are read with.
 ENV UV_THREADPOOL_SIZE=8 NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data LOG_FORMAT=json
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/production/node_modules ./node_modules

@@ -22,7 +22,11 @@ const entry = {
  */
 export default defineConfig({
   // Threads are started from files of their own.
-  input: { joy: "joy", "listing-thread": "packages/storage/src/folder/ListingThread.ts" },
+  input: {
+    joy: "joy",
+    "hashing-thread": "packages/auth/src/HashingThread.ts",
+    "listing-thread": "packages/storage/src/folder/ListingThread.ts"
+  },
   platform: "node",
   /**
    * What must stay beside the bundle, in a `node_modules` of its folder or of one above: native code, which finds its

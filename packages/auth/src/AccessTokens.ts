@@ -110,8 +110,8 @@ export class AccessTokens extends Context.Service<
       // By SHA-256, so that no token stays in memory and keys have one size. Oldest first: entries live 30 seconds.
       const cache = new Map<string, Checked & { readonly cachedUntil: number }>()
 
-      // Ed25519 by node:crypto, synchronously: jose signs and verifies on libuv's threads, where a flood of
-      // sign-ins makes every request wait for password hashes.
+      // Ed25519 by node:crypto, synchronously: jose signs and verifies on libuv's threads, where every request
+      // would wait behind files and pictures.
       const issue = (subject: TokenSubject & { readonly refreshExpiresAt?: Timestamp }) =>
         Effect.map(Clock.currentTimeMillis, (now): IssuedToken => {
           const { kid, privateKey } = keys.signingKey(now)

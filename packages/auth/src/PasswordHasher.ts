@@ -9,19 +9,29 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Semaphore from "effect/Semaphore"
 
+import * as HashingThreads from "./HashingThreads.ts"
 import { normalize } from "./PasswordPolicy.ts"
 
 /** argon2id with 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet; ASVS 5.0, appendix C). */
-const cost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
-/** `Algorithm.Argon2id`: the enum of the package is `const`, which isolated modules can't read. */
-const argon2id = 2
+const cost = {
+  memoryCost: 19_456,
+  timeCost: 2,
+  parallelism: 1,
+  /** `Algorithm.Argon2id`: the enum of the package is `const`, which isolated modules can't read. */
+  algorithm: 2
+}
+
+/**
+ * A hash wants a processor for itself, and so do the event loop and the database, which a sign-in needs too: with as
+ * many hashes as processors, readers wait behind them and not even more people get in.
+ */
+export const hashesAtATime = Math.max(1, availableParallelism() - 1)
 
 const text = (password: Redacted.Redacted) => normalize(Redacted.value(password))
-const makeHash = (password: string) => argon2.hash(password, { ...cost, algorithm: argon2id })
 const isHash = (hash: string) => /^\$argon2(id|i|d)\$/.test(hash)
 
 export interface PasswordHasherOptions {
-  /** How many hashes are made at a time; all processors but one when absent. */
+  /** How many hashes are made at a time; `hashesAtATime` when absent. */
   readonly concurrency?: number | undefined
   /** How many may wait for their turn, 128 when absent: on one processor about four seconds. */
   readonly queue?: number | undefined
@@ -41,19 +51,21 @@ export class PasswordHasher extends Context.Service<
   }
 >()("@joy/auth/PasswordHasher") {
   /**
-   * Hashing takes a processor and 19 MiB for tens of milliseconds on a thread that files and names are read on too
-   * (libuv's pool), so few hashes run at a time, some wait, and the rest is refused at once.
+   * Hashing takes a processor and 19 MiB for milliseconds or tens of them, so few hashes run at a time, some wait, and the
+   * rest is refused at once.
    */
   static readonly layerWith = (options: PasswordHasherOptions): Layer.Layer<PasswordHasher> =>
     Layer.effect(
       PasswordHasher,
       Effect.gen(function* () {
-        const concurrency = options.concurrency ?? Math.max(1, availableParallelism() - 1)
+        const concurrency = options.concurrency ?? hashesAtATime
         const limit = concurrency + (options.queue ?? 128)
-        const semaphore = Semaphore.makeUnsafe(concurrency)
+        const threads = yield* HashingThreads.make(concurrency)
+        // One ahead of each that runs. The others wait here, where who leaves is not hashed for.
+        const semaphore = Semaphore.makeUnsafe(2 * concurrency)
         let admitted = 0
 
-        const bounded = <A>(work: () => Promise<A>): Effect.Effect<A, ServiceUnavailable> =>
+        const bounded = <A>(work: Effect.Effect<A>): Effect.Effect<A, ServiceUnavailable> =>
           Effect.suspend(() => {
             if (admitted >= limit) {
               return Effect.fail(
@@ -62,7 +74,7 @@ export class PasswordHasher extends Context.Service<
             }
             admitted++
             // A hash can't be called back: its place stays taken until it is done, also when nobody waits for it.
-            return semaphore.withPermit(Effect.uninterruptible(Effect.promise(work))).pipe(
+            return semaphore.withPermit(Effect.uninterruptible(work)).pipe(
               Effect.ensuring(
                 Effect.sync(() => {
                   admitted--
@@ -71,22 +83,21 @@ export class PasswordHasher extends Context.Service<
             )
           })
 
-        const compare = (password: Redacted.Redacted, hash: string) =>
-          bounded(() => argon2.verify(hash, text(password)).catch(() => false))
+        const compare = (password: Redacted.Redacted, hash: string) => bounded(threads.verify(text(password), hash))
 
         // Made ahead: the first unknown name must not take longer than the others.
-        const dummy = yield* Effect.cached(Effect.promise(() => makeHash(randomBytes(32).toString("base64"))))
+        const dummy = yield* Effect.cached(threads.hash(randomBytes(32).toString("base64"), cost))
         yield* Effect.forkScoped(dummy)
 
         return PasswordHasher.of({
-          hash: (password) => bounded(() => makeHash(text(password))),
+          hash: (password) => bounded(threads.hash(text(password), cost)),
           verify: (password, hash) => (isHash(hash) ? compare(password, hash) : Effect.succeed(false)),
           verifyDummy: (password) =>
             Effect.flatMap(dummy, (hash) => compare(password, hash)).pipe(Effect.as<false>(false)),
           needsRehash: (hash) => {
             const made = argon2.parseOptions(hash)
             return (
-              made.algorithm !== argon2id ||
+              made.algorithm !== cost.algorithm ||
               made.memoryCost < cost.memoryCost ||
               made.timeCost < cost.timeCost ||
               made.parallelism < cost.parallelism
