@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs"
 /** What the kernel says about processes (Linux): the only figures that a busy machine does not bend. */
 
 /** Ticks per second of /proc/<pid>/stat; 100 on every Linux that Node.js runs on. */
-const ticksPerSecond = 100
+export const ticksPerSecond = 100
 
 const read = (path: string): string => {
   try {
@@ -20,11 +20,15 @@ const stat = (pid: number) => {
   return text.slice(text.lastIndexOf(")") + 2).split(" ")
 }
 
+const sumMillis = (fields: ReadonlyArray<string>) =>
+  (fields.reduce((sum, field) => sum + Number(field), 0) * 1000) / ticksPerSecond
+
 /** CPU time that a process has used, all its threads and not its children, in milliseconds. */
-export const cpuMillis = (pid: number) => {
-  const fields = stat(pid)
-  return ((Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 1000) / ticksPerSecond
-}
+export const cpuMillis = (pid: number) => sumMillis(stat(pid).slice(11, 13))
+
+/** CPU time that a process and everything below it have used, those too that ended meanwhile. */
+export const treeCpuMillis = (root: number) =>
+  tree(root).reduce((sum, pid) => sum + sumMillis(stat(pid).slice(11, 15)), 0)
 
 /** A process and everything below it. */
 export const tree = (root: number): Array<number> => {

@@ -40,7 +40,7 @@ export interface Result {
   readonly refreshTokens: ReadonlyArray<string>
 }
 
-const patienceMillis = 10_000
+const patienceMillis = 30_000
 
 const textOf = ({ body, method, path, token }: Request) => {
   const content = body === undefined ? "" : JSON.stringify(body)
