@@ -14,6 +14,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as AccountKeys from "./AccountKeys.ts"
 import { AuthConfig } from "./AuthConfig.ts"
 import { networkOf, nowhere } from "./ClientNetwork.ts"
+import { Keys } from "./Keys.ts"
 import * as LocalLimits from "./LocalLimits.ts"
 import { QuotaListener } from "./Quota.ts"
 import { defaultRules, type Rule, type RuleName } from "./RateLimitRules.ts"
@@ -85,13 +86,14 @@ export class RateLimits extends Context.Service<
   static readonly layerNoDeps: Layer.Layer<
     RateLimits,
     never,
-    AuthConfig | RateLimiter.RateLimiter | SqlClient.SqlClient
+    AuthConfig | Keys | RateLimiter.RateLimiter | SqlClient.SqlClient
   > = Layer.effect(
     RateLimits,
     Effect.gen(function* () {
       const { rateLimits } = yield* AuthConfig
       const rules = rateLimits === "off" ? defaultRules : rateLimits
       const sql = yield* SqlClient.SqlClient
+      const keys = yield* Keys
       const shared = yield* RateLimiter.RateLimiter
       const local = Context.get(
         yield* Layer.build(Layer.fresh(RateLimiter.layer.pipe(Layer.provide(Layer.fresh(LocalLimits.layer))))),
@@ -188,7 +190,10 @@ export class RateLimits extends Context.Service<
       const refresh = Effect.fn("RateLimits.refresh")(function* (refreshToken: Redacted.Redacted, facts: RequestFacts) {
         yield* count(groups.refreshNetwork, [networkOf(facts.ip)], aloud)
         const secret = RefreshSecret.parse(refreshToken)
-        if (secret !== undefined) yield* count(groups.refreshSession, [secret.sessionId], aloud)
+        // Of made-up ones nothing is counted: who knows the id of somebody's session could keep them from refreshing it.
+        if (secret !== undefined && keys.refreshKeys().some((key) => RefreshSecret.isGenuine(key, secret))) {
+          yield* count(groups.refreshSession, [secret.sessionId], aloud)
+        }
       })
 
       const on = RateLimits.of({ login, register, refresh })
@@ -202,11 +207,11 @@ export class RateLimits extends Context.Service<
   )
 
   /** Counters in this process. */
-  static readonly layerMemory: Layer.Layer<RateLimits, never, AuthConfig | SqlClient.SqlClient> =
+  static readonly layerMemory: Layer.Layer<RateLimits, never, AuthConfig | Keys | SqlClient.SqlClient> =
     RateLimits.layerNoDeps.pipe(Layer.provide(RateLimiter.layer), Layer.provide(LocalLimits.layer))
 
   /** Counters in Redis, for all processes. Each is set together with its time to live, in one step. */
-  static readonly layerRedis: Layer.Layer<RateLimits, never, AuthConfig | SqlClient.SqlClient | Redis.Redis> =
+  static readonly layerRedis: Layer.Layer<RateLimits, never, AuthConfig | Keys | SqlClient.SqlClient | Redis.Redis> =
     RateLimits.layerNoDeps.pipe(
       Layer.provide(RateLimiter.layer),
       Layer.provide(RateLimiter.layerStoreRedis({ prefix: "joy:limit:" }))

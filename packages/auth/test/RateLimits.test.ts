@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto"
 
 import { assert, describe, it, layer } from "@effect/vitest"
+import { SessionId } from "@joy/domain/Ids"
 import { TooManyRequests } from "@joy/domain/Problem"
 import { InvalidCredentials } from "@joy/domain/Session"
 import * as Redis from "@joy/server/Redis"
@@ -8,6 +9,7 @@ import { describeWith } from "@joy/testing/Needs"
 import { RedisProxy } from "@joy/testing/RedisProxy"
 import * as TestDatabase from "@joy/testing/TestDatabase"
 import { TestRedis } from "@joy/testing/TestRedis"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -19,10 +21,12 @@ import * as TestClock from "effect/testing/TestClock"
 import { AuditLog } from "../src/AuditLog.ts"
 import { AuthConfig } from "../src/AuthConfig.ts"
 import { networkOf } from "../src/ClientNetwork.ts"
+import { Keys } from "../src/Keys.ts"
 import { type Quota, QuotaListener } from "../src/Quota.ts"
 import { defaultRules } from "../src/RateLimitRules.ts"
 import { RateLimits } from "../src/RateLimits.ts"
-import { newUser } from "./TestAuth.ts"
+import * as RefreshSecret from "../src/RefreshSecret.ts"
+import { keys, newUser } from "./TestAuth.ts"
 
 const at = (ip: string) => ({ ip, userAgent: null })
 const wrong = Effect.fail(new InvalidCredentials({}))
@@ -51,7 +55,7 @@ const unique = () => `user-${randomBytes(6).toString("hex")}`
 
 const memory = RateLimits.layerMemory.pipe(
   Layer.provideMerge(AuditLog.layer),
-  Layer.provideMerge(Layer.mergeAll(AuthConfig.layer({}), TestDatabase.layer))
+  Layer.provideMerge(Layer.mergeAll(AuthConfig.layer({}), keys, TestDatabase.layer))
 )
 
 describe("networkOf", () => {
@@ -233,10 +237,28 @@ describe("RateLimits", () => {
         assert.strictEqual(yield* succeed(unique(), "192.0.2.20"), "in")
       })
     )
+
+    it.effect("limits refreshes of one session, for who has its token alone [L3]", () =>
+      Effect.gen(function* () {
+        const limits = yield* RateLimits
+        const [key] = (yield* Keys).refreshKeys()
+        const sessionId = SessionId.make(SecureRandom.uuidV7Unsafe())
+        const { token } = RefreshSecret.derive(key, sessionId, 7)
+        // Who knows the id alone keeps nobody from anything.
+        const madeUp = Redacted.make(`${sessionId}.${"A".repeat(43)}`)
+        for (let n = 0; n < 1000; n++) yield* limits.refresh(madeUp, at("192.0.2.70"))
+        for (let n = 0; n < 600; n++) yield* limits.refresh(token, at("192.0.2.71"))
+        assert.instanceOf(yield* Effect.flip(limits.refresh(token, at("192.0.2.72"))), TooManyRequests)
+        yield* limits.refresh(
+          RefreshSecret.derive(key, SessionId.make(SecureRandom.uuidV7Unsafe()), 0).token,
+          at("192.0.2.72")
+        )
+      })
+    )
   })
 
   const few = { ...defaultRules, "login-here": { limit: 2, window: Duration.minutes(10) } }
-  layer(RateLimits.layerMemory.pipe(Layer.provide([AuthConfig.layer({ rateLimits: few }), TestDatabase.layer])))(
+  layer(RateLimits.layerMemory.pipe(Layer.provide([AuthConfig.layer({ rateLimits: few }), keys, TestDatabase.layer])))(
     "with another limit",
     (it) => {
       it.effect("counts by that [L7]", () =>
@@ -248,16 +270,15 @@ describe("RateLimits", () => {
     }
   )
 
-  layer(RateLimits.layerMemory.pipe(Layer.provide([AuthConfig.layer({ rateLimits: "off" }), TestDatabase.layer])))(
-    "switched off",
-    (it) => {
-      it.effect("lets everything through", () =>
-        Effect.gen(function* () {
-          for (let n = 0; n < 100; n++) assert.strictEqual(yield* fail("name", "192.0.2.1"), 0)
-        })
-      )
-    }
-  )
+  layer(
+    RateLimits.layerMemory.pipe(Layer.provide([AuthConfig.layer({ rateLimits: "off" }), keys, TestDatabase.layer]))
+  )("switched off", (it) => {
+    it.effect("lets everything through", () =>
+      Effect.gen(function* () {
+        for (let n = 0; n < 100; n++) assert.strictEqual(yield* fail("name", "192.0.2.1"), 0)
+      })
+    )
+  })
 
   describeWith(["redis"], "with Redis", () => {
     const redis = Layer.unwrap(Effect.map(RedisProxy, ({ url }) => Redis.layer(url))).pipe(
@@ -265,7 +286,9 @@ describe("RateLimits", () => {
       Layer.provide(TestRedis.layer)
     )
     layer(
-      RateLimits.layerRedis.pipe(Layer.provideMerge(Layer.mergeAll(redis, AuthConfig.layer({}), TestDatabase.layer))),
+      RateLimits.layerRedis.pipe(
+        Layer.provideMerge(Layer.mergeAll(redis, AuthConfig.layer({}), keys, TestDatabase.layer))
+      ),
       { excludeTestServices: true }
     )((it) => {
       it.effect("counts for all processes, at once and one by one, with a time to live on every key [L2, L5]", () =>

@@ -57,8 +57,8 @@ const shared = Layer.unwrap(
 )
 
 const foundation = Layer.mergeAll(AuditLog.layer, PasswordHasher.layer, PasswordPolicy.layer, KeySigner.layer).pipe(
-  Layer.provideMerge(keys),
   Layer.provideMerge(shared),
+  Layer.provideMerge(keys),
   Layer.provideMerge(config)
 )
 
