@@ -5,6 +5,7 @@ import audit from "./0004_audit.ts"
 import cluster from "./0006_cluster.ts"
 import listeners from "./0007_listeners.ts"
 import scanRanges from "./0008_scan_ranges.ts"
+import housekeeping from "./0009_housekeeping.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -14,7 +15,8 @@ export const migrations = {
   "0004_audit": audit,
   "0006_cluster": cluster,
   "0007_listeners": listeners,
-  "0008_scan_ranges": scanRanges
+  "0008_scan_ranges": scanRanges,
+  "0009_housekeeping": housekeeping
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

@@ -8,6 +8,7 @@ import { AuditLog } from "@joy/auth/AuditLog"
 import { AuditTrail } from "@joy/auth/AuditTrail"
 import { AuthConfig } from "@joy/auth/AuthConfig"
 import { Denials } from "@joy/auth/Denials"
+import { Housekeeping } from "@joy/auth/Housekeeping"
 import { Keys } from "@joy/auth/Keys"
 import * as KeySigner from "@joy/auth/KeySigner"
 import { PasswordHasher } from "@joy/auth/PasswordHasher"
@@ -78,7 +79,8 @@ export const layer = Layer.mergeAll(
   AuditTrail.layerNoDeps,
   Roles.layerNoDeps,
   Principals.layerNoDeps,
-  AccessTokens.layer
+  AccessTokens.layer,
+  Housekeeping.layerHourly
 ).pipe(
   Layer.provideMerge(Layer.merge(Sessions.layerNoDeps, Denials.layer)),
   Layer.provide([Revocations.layer, SessionUse.layer, EventLog.layer, OwnedItems.layerUserDeletion]),
