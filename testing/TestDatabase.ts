@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as PgConnection from "@effect/sql-pg/PgConnection"
+import type { HotReads } from "@joy/domain/HotReads"
 import type { DatabaseOptions } from "@joy/server/Database"
 import * as Database from "@joy/server/Database"
 import * as Context from "effect/Context"
@@ -44,9 +45,13 @@ type Options = Omit<DatabaseOptions, "url">
 const layerFrom = (
   template: string | null,
   options: Options
-): Layer.Layer<TestDatabase | PgClient.PgClient | SqlClient.SqlClient> =>
+): Layer.Layer<TestDatabase | PgClient.PgClient | SqlClient.SqlClient | HotReads> =>
   Layer.unwrap(
-    Effect.map(TestDatabase, ({ url }) => Layer.orDie(Database.layerFromUrl({ maxConnections: 5, ...options, url })))
+    Effect.map(TestDatabase, ({ url }) =>
+      Layer.orDie(
+        Layer.merge(Database.layerFromUrl({ maxConnections: 5, ...options, url }), Database.layerHotReads({ url }))
+      )
+    )
   ).pipe(Layer.provideMerge(Layer.effect(TestDatabase, make(template))))
 
 /** A fresh database with all migrations. */

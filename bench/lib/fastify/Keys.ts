@@ -36,7 +36,6 @@ export const read = (path: string): Keys => {
       file.signing.map(({ jwk, kid }) => [kid, createPublicKey(createPrivateKey({ key: jwk, format: "jwk" }))])
     ),
     refresh: new Map(file.refresh.map(({ id, secret }) => [id, secretKey(secret)])),
-    sign: (purpose, text) =>
-      createHmac("sha256", macKey).update(`${purpose}\0${text}`).digest().subarray(0, 16).toString("base64url")
+    sign: (purpose, text) => createHmac("sha256", macKey).update(`${purpose}\0${text}`).digest("base64url").slice(0, 22)
   }
 }

@@ -1,4 +1,5 @@
 import type { Principal } from "@joy/domain/CurrentPrincipal"
+import { HotReads } from "@joy/domain/HotReads"
 import { ApiKeyId, UserId } from "@joy/domain/Ids"
 import { Unauthenticated } from "@joy/domain/Problem"
 import * as Context from "effect/Context"
@@ -34,18 +35,20 @@ export class ApiKeyPrincipals extends Context.Service<
     readonly principalOf: (key: string, facts: RequestFacts) => Effect.Effect<Principal, Unauthenticated>
   }
 >()("@joy/auth/ApiKeyPrincipals") {
-  static readonly layerNoDeps: Layer.Layer<ApiKeyPrincipals, never, Denials | SqlClient.SqlClient> = Layer.effect(
-    ApiKeyPrincipals,
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const denials = yield* Denials
+  static readonly layerNoDeps: Layer.Layer<ApiKeyPrincipals, never, Denials | HotReads | SqlClient.SqlClient> =
+    Layer.effect(
+      ApiKeyPrincipals,
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const hot = yield* HotReads
+        const denials = yield* Denials
 
-      // Nothing is copied: one read by a unique index, and what has changed holds for the next request.
-      const find = SqlSchema.findOneOption({
-        Request: Schema.Uint8Array,
-        Result: Found,
-        execute: (hash) => sql`
-          SELECT k.id, k.user_id, k.permissions,
+        // Nothing is copied: one read by a unique index, and what has changed holds for the next request.
+        const find = SqlSchema.findOneOption({
+          Request: Schema.Uint8Array,
+          Result: Found,
+          execute: (hash) => hot`
+          SELECT k.id, k.user_id AS "userId", k.permissions,
             ARRAY(
               SELECT DISTINCT p.permission
               FROM user_roles ur JOIN roles r ON r.id = ur.role_id CROSS JOIN unnest(r.permissions) AS p (permission)
@@ -59,36 +62,36 @@ export class ApiKeyPrincipals extends Context.Service<
             END AS refusal
           FROM api_keys k JOIN users u ON u.id = k.user_id
           WHERE k.key_hash = ${hash}`
-      })
+        })
 
-      /** Once a minute, whoever asks: the second of two at once waits, looks again, and finds nothing to do. */
-      const touch = (id: ApiKeyId) =>
-        sql`
+        /** Once a minute, whoever asks: the second of two at once waits, looks again, and finds nothing to do. */
+        const touch = (id: ApiKeyId) =>
+          sql`
           UPDATE api_keys SET last_used_at = now()
           WHERE id = ${id} AND coalesce(last_used_at < now() - interval '1 minute', true)`.pipe(
-          Effect.catchCause((cause) => Effect.logWarning("The use of an API key was not written down", cause))
-        )
+            Effect.catchCause((cause) => Effect.logWarning("The use of an API key was not written down", cause))
+          )
 
-      const principalOf = Effect.fn("ApiKeyPrincipals.principalOf")(function* (key: string, facts: RequestFacts) {
-        const hash = ApiKeySecret.hashOf(key)
-        if (hash === undefined) return yield* new Unauthenticated({})
-        const found = Option.getOrUndefined(yield* Effect.orDie(find(hash)))
-        if (found === undefined) return yield* new Unauthenticated({})
-        const held = RoleRows.known(found.granted)
-        const principal: Principal = {
-          userId: found.userId,
-          credential: { kind: "apiKey", apiKeyId: found.id },
-          permissions: new Set([...RoleRows.known(found.permissions)].filter((permission) => held.has(permission)))
-        }
-        if (found.refusal !== null) {
-          yield* denials.note({ action: "api-key.refused", principal, facts, detail: { reason: found.refusal } })
-          return yield* new Unauthenticated({})
-        }
-        if (found.touch) yield* touch(found.id)
-        return principal
+        const principalOf = Effect.fn("ApiKeyPrincipals.principalOf")(function* (key: string, facts: RequestFacts) {
+          const hash = ApiKeySecret.hashOf(key)
+          if (hash === undefined) return yield* new Unauthenticated({})
+          const found = Option.getOrUndefined(yield* Effect.orDie(find(hash)))
+          if (found === undefined) return yield* new Unauthenticated({})
+          const held = RoleRows.known(found.granted)
+          const principal: Principal = {
+            userId: found.userId,
+            credential: { kind: "apiKey", apiKeyId: found.id },
+            permissions: new Set([...RoleRows.known(found.permissions)].filter((permission) => held.has(permission)))
+          }
+          if (found.refusal !== null) {
+            yield* denials.note({ action: "api-key.refused", principal, facts, detail: { reason: found.refusal } })
+            return yield* new Unauthenticated({})
+          }
+          if (found.touch) yield* touch(found.id)
+          return principal
+        })
+
+        return ApiKeyPrincipals.of({ principalOf })
       })
-
-      return ApiKeyPrincipals.of({ principalOf })
-    })
-  )
+    )
 }

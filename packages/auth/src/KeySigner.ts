@@ -6,12 +6,12 @@ import * as Layer from "effect/Layer"
 
 import { Keys, type SecretKey } from "./Keys.ts"
 
-/** 128 of the 256 bits, which RFC 2104, 5 allows: short enough for URLs, far too many to guess. */
-const bytes = 16
+/** 132 of the 256 bits, which RFC 2104, 5 allows: short enough for URLs, far too many to guess. */
+const characters = 22
 
 const signature = (key: SecretKey, purpose: SigningPurpose, text: string) =>
   // The purpose has no NUL, so no text of one purpose reads as a text of another.
-  createHmac("sha256", key.key).update(`${purpose}\0${text}`).digest().subarray(0, bytes).toString("base64url")
+  createHmac("sha256", key.key).update(`${purpose}\0${text}`).digest("base64url").slice(0, characters)
 
 /** The domain's `Signer` with the key file's `mac` keys. */
 export const layer: Layer.Layer<Signer, never, Keys> = Layer.effect(

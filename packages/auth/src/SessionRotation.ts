@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto"
 
+import { HotReads } from "@joy/domain/HotReads"
 import { UserId } from "@joy/domain/Ids"
 import { InvalidRefreshToken, RefreshTokenReused } from "@joy/domain/Session"
 import { Timestamp } from "@joy/domain/Timestamp"
@@ -51,6 +52,7 @@ const ended = Effect.fail(new InvalidRefreshToken({}))
  */
 export const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  const hot = yield* HotReads
   const keys = yield* Keys
   const audit = yield* AuditLog
   const revocations = yield* Revocations
@@ -63,12 +65,13 @@ export const make = Effect.gen(function* () {
   const find = SqlSchema.findOneOption({
     Request: Schema.String,
     Result: Found,
-    execute: (id) => sql`
-      SELECT s.user_id, s.counter, s.secret_key_id, s.token_hash, s.previous_token_hash,
-        least(s.expires_at, s.idle_expires_at) AS refresh_expires_at,
+    execute: (id) => hot`
+      SELECT s.user_id AS "userId", s.counter, s.secret_key_id AS "secretKeyId", s.token_hash AS "tokenHash",
+        s.previous_token_hash AS "previousTokenHash",
+        least(s.expires_at, s.idle_expires_at) AS "refreshExpiresAt",
         s.revoked_at IS NULL AND s.expires_at > now() AND s.idle_expires_at > now() AND u.disabled_at IS NULL AS live,
-        s.rotated_at + ${graceSeconds}::float8 * interval '1 second' >= now() AS within_grace,
-        s.last_used_at <= s.rotated_at AS successor_unused
+        s.rotated_at + ${graceSeconds}::float8 * interval '1 second' >= now() AS "withinGrace",
+        s.last_used_at <= s.rotated_at AS "successorUnused"
       FROM sessions s JOIN users u ON u.id = s.user_id
       WHERE s.id = ${id}`
   })

@@ -1,4 +1,5 @@
 import { CurrentPrincipal, sessionIdOf } from "@joy/domain/CurrentPrincipal"
+import type { HotReads } from "@joy/domain/HotReads"
 import { SessionId, UserId } from "@joy/domain/Ids"
 import * as Keyset from "@joy/domain/Keyset"
 import type { Page, PageQuery } from "@joy/domain/Page"
@@ -96,7 +97,7 @@ export class Sessions extends Context.Service<
   static readonly layerNoDeps: Layer.Layer<
     Sessions,
     never,
-    AuditLog | AuthConfig | Keys | Revocations | Signer | SqlClient.SqlClient
+    AuditLog | AuthConfig | HotReads | Keys | Revocations | Signer | SqlClient.SqlClient
   > = Layer.effect(
     Sessions,
     Effect.gen(function* () {

@@ -1,4 +1,5 @@
 import { CurrentPrincipal, type Principal } from "@joy/domain/CurrentPrincipal"
+import { HotReads } from "@joy/domain/HotReads"
 import type { MediaItemId, UserId } from "@joy/domain/Ids"
 import * as Keyset from "@joy/domain/Keyset"
 import type { MediaListQuery } from "@joy/domain/MediaApi"
@@ -72,7 +73,9 @@ export class MediaItems extends Context.Service<
   static readonly layer = Layer.effect(
     MediaItems,
     Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
+      // Pages may be slow, with filters above all: they don't stand in the way of hot reads.
+      const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+      const hot = yield* HotReads
       const signer = yield* Signer
       const item = columns(sql)
 
@@ -82,7 +85,11 @@ export class MediaItems extends Context.Service<
           toMediaItem(
             row,
             seesKeys || row.userId === principal.userId,
-            ThumbnailUrls.sign(signer, { id: row.id, visibility: row.visibility, ownerId: row.userId }, nowSeconds)
+            ThumbnailUrls.sign(
+              signer,
+              { id: row.id, visibility: row.visibility, ownerId: row.userId, etag: row.etag },
+              nowSeconds
+            )
           )
       }
       const nowSeconds = Effect.map(Clock.currentTimeMillis, (millis) => millis / 1000)
@@ -144,7 +151,7 @@ export class MediaItems extends Context.Service<
       /** The row of an item that the principal may see. */
       const visible = Effect.fnUntraced(function* (id: MediaItemId) {
         const principal = yield* Policy.permission("media:read")
-        const [row] = yield* sql<MediaDetailRow>`
+        const [row] = yield* hot<MediaDetailRow>`
           SELECT ${item}, streams, chapters FROM media_items
           WHERE id = ${id} AND deleted_at IS NULL AND ${visibleTo(sql, principal)}`.pipe(Effect.orDie)
         return row === undefined ? yield* new MediaItemNotFound({}) : { principal, row }
@@ -172,14 +179,14 @@ export class MediaItems extends Context.Service<
         id: MediaItemId,
         signature: { readonly exp: number; readonly sig: string }
       ) {
-        const [row] = yield* sql<{
+        const [row] = yield* hot<{
           visibility: Visibility
           userId: UserId | null
           etag: ETag
           thumbnails: MediaThumbnails["sizes"]
-        }>`SELECT visibility, user_id, etag, thumbnails FROM media_items WHERE id = ${id} AND deleted_at IS NULL`.pipe(
-          Effect.orDie
-        )
+        }>`
+          SELECT visibility, user_id AS "userId", etag, thumbnails FROM media_items
+          WHERE id = ${id} AND deleted_at IS NULL`.pipe(Effect.orDie)
         // One answer for a wrong signature and for an item that is not there: the signature is all the caller has.
         if (
           row === undefined ||

@@ -1,6 +1,7 @@
 import type { MediaItemId, UserId } from "@joy/domain/Ids"
 import type { Visibility } from "@joy/domain/MediaItem"
 import type { Signer } from "@joy/domain/Signer"
+import type { ETag } from "@joy/domain/StoredObject"
 
 /**
  * URLs of thumbnails that need no header, because image elements can't send one. The signature covers who may see the
@@ -20,11 +21,10 @@ const stableSeconds = 3600
 const text = (item: SignedItem, exp: number) => `${item.id}.${exp}.${item.visibility}.${item.ownerId ?? ""}`
 
 /** Makes the URLs of an item's thumbnails; `nowSeconds` is the clock in seconds since the epoch. */
-export const sign = (signer: Signer["Service"], item: SignedItem, nowSeconds: number) => {
+export const sign = (signer: Signer["Service"], item: SignedItem & { readonly etag: ETag }, nowSeconds: number) => {
   const exp = (Math.floor(nowSeconds / stableSeconds) + 2) * stableSeconds
-  const query = `&exp=${exp}&sig=${signer.sign("thumbnail", text(item, exp))}`
-  return (width: number, etag: string): string =>
-    `/media/${item.id}/thumbnail?width=${width}&v=${encodeURIComponent(etag)}${query}`
+  const query = `v=${encodeURIComponent(item.etag)}&exp=${exp}&sig=${signer.sign("thumbnail", text(item, exp))}`
+  return (width: number): string => `/media/${item.id}/thumbnail?width=${width}&${query}`
 }
 
 /** Whether a signed URL is ours, speaks of the item as it is now, and has not run out. */

@@ -7,7 +7,7 @@ export type SigningPurpose = "cursor" | "thumbnail"
 export class Signer extends Context.Service<
   Signer,
   {
-    /** The signature, base64url, 22 characters (128 bits). */
+    /** The signature, base64url, 22 characters (132 bits). */
     readonly sign: (purpose: SigningPurpose, text: string) => string
     /** Whether `signature` is ours, in constant time. Signatures outlive a rotation of keys. */
     readonly verify: (purpose: SigningPurpose, text: string, signature: string) => boolean

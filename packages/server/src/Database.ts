@@ -1,5 +1,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
-import type * as Layer from "effect/Layer"
+import { HotReads } from "@joy/domain/HotReads"
+import * as Layer from "effect/Layer"
+import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Redacted from "effect/Redacted"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -13,13 +15,6 @@ export interface DatabaseOptions {
   readonly maxConnections?: number | undefined
   /** Shown in `pg_stat_activity`. */
   readonly applicationName?: string | undefined
-  /**
-   * Puts the statements of many fibers on one connection: for hot single-statement reads only, since interrupting
-   * one does not cancel it in the server.
-   */
-  readonly multiplex?: boolean | undefined
-  /** Session defaults such as `statement_timeout`. */
-  readonly startupParameters?: Readonly<Record<string, string>> | undefined
 }
 
 /**
@@ -30,8 +25,6 @@ export const clientConfig = (options: DatabaseOptions): PgClient.PgPoolConfig =>
   url: options.url,
   maxConnections: options.maxConnections,
   applicationName: options.applicationName ?? "joy",
-  multiplex: options.multiplex,
-  startupParameters: options.startupParameters,
   transformQueryNames: String.camelToSnake,
   transformResultNames: String.snakeToCamel,
   transformJson: false,
@@ -42,3 +35,21 @@ export const clientConfig = (options: DatabaseOptions): PgClient.PgPoolConfig =>
 export const layerFromUrl = (
   options: DatabaseOptions
 ): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> => PgClient.layer(clientConfig(options))
+
+/** As many statements as requests may be under way share these connections; more of them would share less. */
+const hotConnections = 4
+
+/** Reads by key take less than a millisecond: whatever takes this long stands in the way of all others. */
+const hotPatience = "2s"
+
+/** The client of `HotReads`, beside the pool. */
+export const layerHotReads = (options: Pick<DatabaseOptions, "url" | "applicationName">) =>
+  Layer.effect(
+    HotReads,
+    PgClient.make({
+      ...clientConfig({ ...options, maxConnections: hotConnections }),
+      multiplex: true,
+      startupParameters: { statement_timeout: hotPatience },
+      transformResultNames: undefined
+    })
+  ).pipe(Layer.provide(Reactivity.layer))

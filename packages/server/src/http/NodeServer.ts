@@ -1,8 +1,7 @@
+import { randomUUID } from "node:crypto"
 import * as Http from "node:http"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
-
-import * as SecureRandom from "effect/crypto/SecureRandom"
 
 import type { AccessLog } from "./AccessLog.ts"
 
@@ -151,7 +150,7 @@ export const make = (accessLog: AccessLog["Service"]) => (): Http.Server => {
     connectionsCheckingInterval: 5_000
   })
   server.on("request", (request, response) => {
-    const id = SecureRandom.uuidV7Unsafe()
+    const id = randomUUID()
     const path = (request.url ?? "/").split("?", 1)[0]
     response.setHeader("X-Request-Id", id)
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)

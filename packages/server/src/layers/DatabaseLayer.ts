@@ -52,7 +52,12 @@ const withoutPassword = (url: Redacted.Redacted) => {
 const connected = (url: Redacted.Redacted, applicationName: string) =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const context = yield* Layer.build(Database.layerFromUrl({ url, applicationName, maxConnections: 20 }))
+      const context = yield* Layer.build(
+        Layer.merge(
+          Database.layerFromUrl({ url, applicationName, maxConnections: 20 }),
+          Database.layerHotReads({ url, applicationName })
+        )
+      )
       yield* Context.get(context, SqlClient.SqlClient)`SELECT 1`.pipe(Effect.timeout("10 seconds"))
       return context
     }).pipe(

@@ -26,9 +26,11 @@ const aboveTheBar = Logger.make<unknown, void>((options) => {
 /** The log as `LOG_LEVEL` and `LOG_FORMAT` say. */
 export const layer = Layer.unwrap(
   Effect.map(Configuration, ({ logFormat, logLevel }) =>
-    Layer.merge(
+    Layer.mergeAll(
       Logger.layer([logFormat === "json" ? Logger.consoleJson : aboveTheBar]),
-      Layer.succeed(References.MinimumLogLevel, levels[logLevel] ?? "Info")
+      Layer.succeed(References.MinimumLogLevel, levels[logLevel] ?? "Info"),
+      // Nobody collects spans, so none are made: there would be one for every statement.
+      Layer.succeed(References.TracerEnabled, false)
     )
   )
 )

@@ -41,20 +41,25 @@ const formatDay = (days: number): string => {
   return `${yearText(year)}-${two[month]}-${two[day]}T`
 }
 
-// Rows that come together are mostly of one day.
-let cachedDay = Number.NaN
-let cachedText = ""
+// Rows that come together are of few different days.
+const dayTexts = new Map<number, string>()
+const maxDays = 1000
+
+const dayText = (days: number): string => {
+  const known = dayTexts.get(days)
+  if (known !== undefined) return known
+  if (dayTexts.size === maxDays) dayTexts.clear()
+  const text = formatDay(days + epochDays)
+  dayTexts.set(days, text)
+  return text
+}
 
 const formatParts = (days: number, microsOfDay: number): string => {
-  if (days !== cachedDay) {
-    cachedText = formatDay(days + epochDays)
-    cachedDay = days
-  }
   const seconds = Math.floor(microsOfDay / 1_000_000)
   const micros = microsOfDay - seconds * 1_000_000
   const millis = (micros / 1000) | 0
   return (
-    cachedText +
+    dayText(days) +
     two[(seconds / 3600) | 0] +
     ":" +
     two[((seconds / 60) | 0) % 60] +
