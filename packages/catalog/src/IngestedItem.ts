@@ -14,6 +14,12 @@ export interface ItemFailure {
   readonly attempts: number
 }
 
+/** The pictures that stand for an item. */
+export interface ItemPictures {
+  readonly thumbnails: ReadonlyArray<{ readonly width: number; readonly height: number }>
+  readonly thumbhash: string | null
+}
+
 /** An object that the catalogue does not have yet. */
 export interface NewItem {
   readonly key: ObjectKey

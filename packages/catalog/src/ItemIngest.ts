@@ -10,7 +10,14 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 
-import { type ItemFailure, ItemSuperseded, type MovedItem, type NewItem, ProbedItem } from "./IngestedItem.ts"
+import {
+  type ItemFailure,
+  type ItemPictures,
+  ItemSuperseded,
+  type MovedItem,
+  type NewItem,
+  ProbedItem
+} from "./IngestedItem.ts"
 import { finiteOrNull, instantOrNull, int4OrNull, jsonText, ownerOf, storableText, textOrNull } from "./ItemValues.ts"
 
 const decode = <S extends Schema.Struct<Schema.Struct.Fields>>(row: S) => {
@@ -66,15 +73,14 @@ export class ItemIngest extends Context.Service<
     readonly recordProbe: (itemId: MediaItemId, etag: ETag, probed: ProbedItem) => Effect.Effect<void, ItemSuperseded>
     /** What `recordProbe` wrote down. */
     readonly probedOf: (itemId: MediaItemId, etag: ETag) => Effect.Effect<ProbedItem, ItemSuperseded>
-    /** The item can be played. Appends `media.ready`. */
-    readonly publishReady: (
+    /** Which thumbnails there are. Those of an item that is ready already are drawn anew: appends `media.updated`. */
+    readonly recordThumbnails: (
       itemId: MediaItemId,
       etag: ETag,
-      pictures: {
-        readonly thumbnails: ReadonlyArray<{ readonly width: number; readonly height: number }>
-        readonly thumbhash: string | null
-      }
+      pictures: ItemPictures
     ) => Effect.Effect<void, ItemSuperseded>
+    /** The item can be played. Appends `media.ready`. */
+    readonly publishReady: (itemId: MediaItemId, etag: ETag) => Effect.Effect<void, ItemSuperseded>
     /** The item can't be used, and why. Appends `media.failed`. */
     readonly recordFailure: (
       itemId: MediaItemId,
@@ -243,17 +249,22 @@ export class ItemIngest extends Context.Service<
         return row ?? (yield* new ItemSuperseded({ itemId }))
       })
 
-      const publishReady = Effect.fn("ItemIngest.publishReady")(function* (
+      const recordThumbnails = Effect.fn("ItemIngest.recordThumbnails")(function* (
         itemId: MediaItemId,
         etag: ETag,
-        pictures: {
-          readonly thumbnails: ReadonlyArray<{ readonly width: number; readonly height: number }>
-          readonly thumbhash: string | null
-        }
+        pictures: ItemPictures
       ) {
+        const [item] = yield* withStatus(sql`
+          UPDATE media_items SET thumbnails = ${jsonText(pictures.thumbnails)}::text::jsonb,
+            thumbhash = ${pictures.thumbhash}::text, ${touched}
+          WHERE id = ${itemId} AND etag = ${etag} AND status IN ('processing', 'ready') RETURNING id, status`)
+        if (item === undefined) return yield* new ItemSuperseded({ itemId })
+        if (item.status === "ready") yield* updated([itemId])
+      }, transaction)
+
+      const publishReady = Effect.fn("ItemIngest.publishReady")(function* (itemId: MediaItemId, etag: ETag) {
         const published = yield* withId(sql`
-          UPDATE media_items SET status = 'ready', thumbnails = ${jsonText(pictures.thumbnails)}::text::jsonb,
-            thumbhash = ${pictures.thumbhash}::text, ${unfailed}, ${touched}
+          UPDATE media_items SET status = 'ready', ${unfailed}, ${touched}
           WHERE id = ${itemId} AND etag = ${etag} AND status = 'processing' RETURNING id`)
         if (published.length === 0) {
           // A process that died between the commit and the note of it does this step again: it is done.
@@ -290,6 +301,7 @@ export class ItemIngest extends Context.Service<
         startProcessing,
         recordProbe,
         probedOf,
+        recordThumbnails,
         publishReady,
         recordFailure
       })

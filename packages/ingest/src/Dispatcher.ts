@@ -7,10 +7,12 @@ import * as WorkflowEngine from "effect/workflow/WorkflowEngine"
 
 import { Bells } from "./Bells.ts"
 import { IngestConfig } from "./IngestConfig.ts"
-import { IngestObject, unforeseen } from "./IngestObject.ts"
-import { IngestSteps, StepFailed } from "./IngestSteps.ts"
+import { IngestObject } from "./IngestObject.ts"
+import { IngestSteps } from "./IngestSteps.ts"
+import { MakeDerivative } from "./MakeDerivative.ts"
 import { Outbox, type TakenWork } from "./Outbox.ts"
 import { RunnerRegistry } from "./RunnerRegistry.ts"
+import { unforeseen } from "./StepErrors.ts"
 
 /**
  * How much is handed out for each place of the runners. Which runner gets a piece of work is decided by its name: with
@@ -20,6 +22,9 @@ const perPlace = 2
 
 /** How many pieces of work are handed out at the same time. */
 const handing = 8
+const courtesy: Duration.Input = "1 second"
+
+const workflowOf = (work: TakenWork) => (work.kind === null ? IngestObject : MakeDerivative)
 
 /**
  * Hands work out from the outbox, to the whole cluster, and never more than a little beyond what its runners do at once:
@@ -49,23 +54,23 @@ export class Dispatcher extends Context.Service<
 
       /** Handing out work that was handed out already does nothing: it has one execution. */
       const handOut = (work: ReadonlyArray<TakenWork>) =>
-        Effect.forEach(work, (one) => onEngine(IngestObject.execute(one, { discard: true })), {
-          concurrency: handing,
-          discard: true
-        })
-
-      /** The workflow records its own failures; this is for the one that could not even do that. */
-      const broken = (work: TakenWork) =>
-        steps.conclude(work, new StepFailed({ step: "publish", message: unforeseen, failure: "unforeseen" }))
+        Effect.forEach(
+          work,
+          // Its message is stored first. Telling the runner is a courtesy, which one that is gone need not hold up.
+          (one) => onEngine(workflowOf(one).execute(one, { discard: true })).pipe(Effect.timeoutOption(courtesy)),
+          { concurrency: handing, discard: true }
+        )
 
       /** Work without a result after a while: its message may be lost, its execution asleep, or at an end that shows nowhere. */
       const lookAfter = Effect.fnUntraced(function* (work: TakenWork) {
-        const executionId = yield* IngestObject.executionId(work)
-        const result = yield* onEngine(IngestObject.poll(executionId))
+        const workflow = workflowOf(work)
+        const executionId = yield* workflow.executionId(work)
+        const result = yield* onEngine(workflow.poll(executionId))
         if (Option.isNone(result)) return yield* handOut([work])
-        if (result.value._tag === "Suspended") return yield* onEngine(IngestObject.resume(executionId))
+        if (result.value._tag === "Suspended") return yield* onEngine(workflow.resume(executionId))
         yield* Effect.logError(`Ingest of ${JSON.stringify(work.key)} ended without a result`, result.value.exit)
-        yield* broken(work)
+        // The workflow records its own failures; this one could not even do that.
+        yield* steps.conclude(work, unforeseen("publish"))
       })
 
       const lookAfterAll = Effect.flatMap(outbox.overdue(config.overdue), (late) =>

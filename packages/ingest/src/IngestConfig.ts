@@ -33,6 +33,8 @@ export interface IngestOptions {
   readonly poll: Duration.Duration
   /** How long work that was handed out may be without a result before it is looked after. */
   readonly overdue: Duration.Duration
+  /** How long work may stand still in a runner that should have begun it, before the runner counts as stalled. */
+  readonly stall: Duration.Duration
   /** Works beside others on the same database. Otherwise there may be no other at all. */
   readonly shared: boolean
   /** The host by which other processes reach this one (`RUNNER_HOST`). */
@@ -60,6 +62,7 @@ export class IngestConfig extends Context.Service<IngestConfig, IngestOptions>()
       ranges: 4,
       poll: Duration.millis(500),
       overdue: Duration.seconds(10),
+      stall: Duration.seconds(10),
       shared: false,
       runnerHost: "localhost",
       takeover: Duration.seconds(15),

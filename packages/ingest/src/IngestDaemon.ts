@@ -5,32 +5,42 @@ import type * as MessageStorage from "effect/cluster/MessageStorage"
 import * as Sharding from "effect/cluster/Sharding"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
 import * as Singleton from "effect/cluster/Singleton"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 
 import { Absences } from "./Absences.ts"
 import { Arrivals } from "./Arrivals.ts"
 import { Bells } from "./Bells.ts"
 import { CatalogChanges } from "./CatalogChanges.ts"
 import * as ClusterRunner from "./ClusterRunner.ts"
+import { Condition } from "./Condition.ts"
+import { Derivatives } from "./Derivatives.ts"
 import { Dispatcher } from "./Dispatcher.ts"
 import { IngestConfig } from "./IngestConfig.ts"
+import * as IngestMetrics from "./IngestMetrics.ts"
 import * as IngestObject from "./IngestObject.ts"
 import { IngestSteps } from "./IngestSteps.ts"
 import { Maintenance } from "./Maintenance.ts"
+import * as MakeDerivative from "./MakeDerivative.ts"
 import { ObjectLedger } from "./ObjectLedger.ts"
 import { Outbox } from "./Outbox.ts"
 import { PageIngest } from "./PageIngest.ts"
 import { Presence } from "./Presence.ts"
-import { RunnerRegistry } from "./RunnerRegistry.ts"
+import { Rebuilds } from "./Rebuilds.ts"
+import { type RunnerReport, RunnerRegistry } from "./RunnerRegistry.ts"
 import { type RunningScan, ScanJournal } from "./ScanJournal.ts"
 import { Scanner } from "./Scanner.ts"
 import { ScanReport } from "./ScanReport.ts"
 import { Settling } from "./Settling.ts"
 import { Signals } from "./Signals.ts"
 import { Slots } from "./Slots.ts"
+import { Stalls } from "./Stalls.ts"
+import { unforeseen } from "./StepErrors.ts"
 import { Strays } from "./Strays.ts"
 
 /** Shortest time between two scans, whoever wants them: a file that is written to all the time is not to fill the day. */
@@ -39,6 +49,8 @@ const breath = Duration.millis(300)
 const setback = Duration.seconds(2)
 /** How often a runner says that it is there. */
 const heartbeat: Duration.Input = "1 second"
+/** What a runner that ends may take beyond the steps that it is at. */
+const closingGrace = Duration.seconds(10)
 /** How often a scan that breaks off is taken up again. */
 const mostSetbacks = 5
 
@@ -66,7 +78,7 @@ const scanning = Effect.gen(function* () {
     if (setbacks < mostSetbacks || Cause.hasInterruptsOnly(cause)) return yield* Effect.failCause(cause)
     setbacks = 0
     yield* Effect.logError("The scan is given up", cause)
-    return yield* scanner.abandon(scan, IngestObject.unforeseen)
+    return yield* scanner.abandon(scan, unforeseen("list").message)
   })
 
   const once = Effect.gen(function* () {
@@ -101,44 +113,52 @@ const singletons = Layer.unwrap(
     const presence = yield* Presence
     const dispatcher = yield* Dispatcher
     const maintenance = yield* Maintenance
+    const rebuilds = yield* Rebuilds
     const whileHeld = (interval: Duration.Input, work: Effect.Effect<void>) =>
       Effect.andThen(presence.held, work).pipe(Effect.andThen(Effect.sleep(interval)))
     const dispatch = Effect.andThen(presence.held, Effect.raceFirst(dispatcher.run, presence.lost))
     return Layer.mergeAll(
       Singleton.make("scanner", scanning),
       Singleton.make("dispatcher", undying("The dispatcher", dispatch)),
+      Singleton.make("rebuilds", undying("Rebuilding", whileHeld("1 second", rebuilds.advance))),
       Singleton.make("hourly maintenance", undying("Maintenance", whileHeld("1 hour", maintenance.hourly))),
       Singleton.make("frequent maintenance", undying("Maintenance", whileHeld("1 minute", maintenance.frequent)))
     )
   })
 )
 
-/** Says every second that this runner is there, and looks whether others no longer are. */
+/** Says every second that this runner is there and how it is, and looks whether others no longer are. */
 const presenting = Layer.effectDiscard(
   Effect.gen(function* () {
     const { shared } = yield* IngestConfig
+    const condition = yield* Condition
     const registry = yield* RunnerRegistry
     const slots = yield* Slots
+    const stalls = yield* Stalls
     const sharding = yield* Sharding.Sharding
     const { runnerAddress } = yield* ShardingConfig.ShardingConfig
     const address = shared ? Option.match(runnerAddress, { onNone: () => "", onSome: ClusterRunner.nameOf }) : "joy up"
 
-    const report = Effect.suspend(() => {
+    const report = Effect.fnUntraced(function* (state: RunnerReport["state"]) {
+      const inHand = slots.inHand().size
       const shards = ClusterRunner.allShards.filter(sharding.hasShardId).length
-      return registry.report({
-        address,
-        state: slots.isResting() ? "resting" : "working",
-        inHand: slots.inHand().size,
-        shards
-      })
+      yield* IngestMetrics.showRunner({ inHand, shards })
+      yield* registry.report({ address, state, inHand, shards })
     })
-    const strikeOff = Effect.flatMap(registry.strikeOffDead, (dead) =>
-      dead.length === 0 ? Effect.void : Effect.logInfo(`Runners are gone: ${dead.join(", ")}`)
-    )
-    yield* report
-    yield* Effect.addFinalizer(() => Effect.ignoreCause(registry.leave))
-    const once = Effect.andThen(report, strikeOff)
-    yield* Effect.forkScoped(undying("The runner's report", Effect.andThen(once, Effect.sleep(heartbeat))))
+    const once = Effect.gen(function* () {
+      const standstill = yield* stalls.look
+      const state = standstill !== "none" ? "stalled" : slots.isResting() ? "resting" : "working"
+      if (state === "stalled" && (yield* condition.current) !== "stalled") {
+        yield* Effect.logWarning("Work stands still in this runner")
+      }
+      yield* condition.become(state)
+      yield* report(state)
+      const dead = yield* registry.strikeOffDead
+      if (dead.length > 0) yield* Effect.logInfo(`Runners are gone: ${dead.join(", ")}`)
+    })
+    yield* once
+    yield* Effect.addFinalizer(() => Effect.ignoreCause(report("draining")))
+    yield* Effect.forkScoped(undying("The runner's report", Effect.delay(once, heartbeat)))
     yield* Effect.logInfo(shared ? `Ingest works as runner ${address}` : "Ingest works")
   })
 )
@@ -150,13 +170,53 @@ const scanner = Scanner.layer.pipe(
   Layer.provide([ObjectLedger.layer, Outbox.layer])
 )
 
-/** The services of the daemon on whichever workflow engine there is. */
-export const layerNoDeps = Layer.merge(singletons, presenting).pipe(
+/** What runs on a workflow engine, whichever that is. Gives `Stalls`, who say when it has to be started anew. */
+const layerNoDeps = Layer.merge(singletons, presenting).pipe(
   Layer.provide(Dispatcher.layer),
-  Layer.provide(IngestObject.layer),
-  Layer.provide([scanner, IngestSteps.layer, Maintenance.layer]),
+  Layer.provide([IngestObject.layer, MakeDerivative.layer]),
+  Layer.provideMerge(Stalls.layer),
+  Layer.provide([scanner, IngestSteps.layer, Maintenance.layer, Rebuilds.layerNoDeps]),
+  Layer.provide(Derivatives.layer),
   Layer.provide([ObjectLedger.layer, Outbox.layer, RunnerRegistry.layer, Signals.layer, Bells.layer, Slots.layer])
 )
+
+/** Builds the runner, and builds it anew for as long as it comes to a standstill. */
+const supervised = <E, R>(runner: Layer.Layer<Stalls, E, R>) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { drain } = yield* IngestConfig
+      const condition = yield* Condition
+      const built = Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const context = yield* Layer.buildWithScope(Layer.fresh(runner), scope).pipe(
+          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+        )
+        return { scope, stalls: Context.get(context, Stalls) }
+      })
+      let current = yield* built
+      yield* Effect.addFinalizer((exit) => Effect.suspend(() => Scope.close(current.scope, exit)))
+
+      const anew = Effect.gen(function* () {
+        yield* current.stalls.hopeless
+        yield* Effect.logError("Work stands still: the runner is started anew")
+        yield* IngestMetrics.countRestart
+        yield* Scope.close(current.scope, Exit.void).pipe(
+          Effect.timeoutOrElse({
+            duration: Duration.sum(drain, closingGrace),
+            orElse: () => Effect.die(new Error("The runner that stands still does not end"))
+          })
+        )
+        current = yield* built
+      })
+      yield* Effect.forever(anew).pipe(
+        Effect.sandbox,
+        Effect.catch((cause) =>
+          Effect.andThen(Effect.logError("The runner can't be started anew", cause), condition.break)
+        ),
+        Effect.forkScoped
+      )
+    })
+  )
 
 /**
  * Keeps the catalogue true to the store: scans, works on what it finds, and tidies up, with the runner that is given (see
@@ -166,9 +226,7 @@ export const layerNoDeps = Layer.merge(singletons, presenting).pipe(
 export const layer = <E, R>(
   runner: Layer.Layer<Sharding.Sharding | MessageStorage.MessageStorage | ShardingConfig.ShardingConfig, E, R>
 ) =>
-  layerNoDeps.pipe(
-    Layer.provide(ClusterWorkflowEngine.layer),
+  supervised(layerNoDeps.pipe(Layer.provide(ClusterWorkflowEngine.layer), Layer.provide(runner))).pipe(
     // Not before the right to work is there: messages of a daemon that still lives are not ours.
-    Layer.provide(Layer.unwrap(Effect.as(Presence, runner))),
     Layer.provide(Presence.layer)
   )

@@ -1,76 +1,41 @@
 import { ItemIngest } from "@joy/catalog/ItemIngest"
 import { StoredObject } from "@joy/domain/StoredObject"
-import type { FfmpegMissing, MediaError } from "@joy/media/MediaError"
 import { Probe } from "@joy/media/Probe"
 import { ProbeResult } from "@joy/media/ProbeResult"
-import { Thumbnails } from "@joy/media/Thumbnails"
 import * as DerivedKeys from "@joy/storage/DerivedKeys"
 import { DerivedStore, SourceStore } from "@joy/storage/ObjectStore"
-import type { StoreUnavailable } from "@joy/storage/StoreError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError } from "effect/sql/SqlError"
 
+import type { DerivativeKind, Made } from "./DerivativeKind.ts"
+import { Derivatives } from "./Derivatives.ts"
 import { IngestConfig } from "./IngestConfig.ts"
+import * as IngestMetrics from "./IngestMetrics.ts"
 import { ObjectLedger } from "./ObjectLedger.ts"
 import { Outbox, type TakenWork } from "./Outbox.ts"
 import * as Retries from "./Retries.ts"
 import { Signals } from "./Signals.ts"
 import { Slots } from "./Slots.ts"
-
-/** The object or its item is another one by now, or gone. Not a failure: somebody else's turn. */
-export class Superseded extends Schema.TaggedError<Superseded>()("Superseded", {}) {}
-
-/** A step failed. Its class says whether it may go better later. */
-export class StepFailed extends Schema.TaggedError<StepFailed>()("StepFailed", {
-  step: Schema.String,
-  message: Schema.String,
-  failure: Retries.FailureClass
-}) {}
-
-export const StepError = Schema.Union([Superseded, StepFailed])
-
-/** What was drawn: the pictures themselves are in the derived store. */
-export const Pictures = Schema.Struct({
-  thumbnails: Schema.Array(Schema.Struct({ width: Schema.Finite, height: Schema.Finite })),
-  thumbhash: Schema.NullOr(Schema.String)
-})
-export type Pictures = typeof Pictures.Type
-
-/** Raised when thumbnails are drawn in another way: those of an older version can be told and drawn anew. */
-const thumbnailVersion = 1
+import { ofMedia, StepFailed, Superseded } from "./StepErrors.ts"
 
 /** An object that was begun this much more often than it was tried takes the process with it each time. */
 const deadlyStarts = 10
-/** Steps that count their beginning. */
-const countedSteps = 2
+/** Steps of a run that count their beginning, at the most. */
+const countedSteps = 3
 
-const objectOf = (target: TakenWork) =>
-  new StoredObject({ key: target.key, etag: target.etag, sizeBytes: target.sizeBytes, modifiedAt: 0 })
-
-const storeFailing = (step: string) => (error: StoreUnavailable) =>
-  new StepFailed({
-    step,
-    message: error.message,
-    failure: error.isFull ? "space" : error.retryable ? "network" : "refused"
-  })
-
-const failing = (step: string) => (error: MediaError) => {
-  switch (error._tag) {
-    case "ObjectChanged":
-    case "ObjectNotFound":
-      return new Superseded()
-    case "StoreUnavailable":
-      return storeFailing(step)(error)
-    case "FfmpegMissing":
-      return new StepFailed({ step, message: error.message, failure: "refused" })
-    default:
-      return new StepFailed({ step, message: error.message, failure: "media" })
-  }
+/** A derivative with the kind that it is of. */
+export interface MadeOfKind {
+  readonly kind: DerivativeKind
+  readonly made: Made
 }
+
+const objectOf = (work: TakenWork) =>
+  new StoredObject({ key: work.key, etag: work.etag, sizeBytes: work.sizeBytes, modifiedAt: 0 })
 const superseded = () => Effect.fail(new Superseded())
 
 /** The steps that make an item out of an object. Each may be done twice, and reads only the version it is meant for. */
@@ -78,15 +43,17 @@ export class IngestSteps extends Context.Service<
   IngestSteps,
   {
     /** Finds out what the object is and writes it down. */
-    readonly probe: (target: TakenWork) => Effect.Effect<void, StepFailed | Superseded>
-    /** Draws the thumbnails into the derived store. None where there is nothing to be drawn, or nothing to draw with. */
-    readonly thumbnails: (target: TakenWork) => Effect.Effect<Pictures, StepFailed | Superseded>
-    /** Looks whether the pictures are there, and shows the item. With that the work is done. */
-    readonly publish: (target: TakenWork, pictures: Pictures) => Effect.Effect<void, StepFailed | Superseded>
-    /** Ends a run that failed: with another one later, or with a failure that stands and is shown. */
-    readonly conclude: (target: TakenWork, failed: StepFailed) => Effect.Effect<"again" | "failed">
+    readonly probe: (work: TakenWork) => Effect.Effect<void, StepFailed | Superseded>
+    /** Makes a derivative. */
+    readonly derive: (work: TakenWork, kind: DerivativeKind) => Effect.Effect<Made, StepFailed | Superseded>
+    /** Shows the item with what was made, if it is there, and adds the work that follows. With that the work is done. */
+    readonly publish: (work: TakenWork, made: ReadonlyArray<MadeOfKind>) => Effect.Effect<void, StepFailed | Superseded>
+    /** Puts a derivative that was made alone in its place, if it is there. With that the work is done. */
+    readonly replace: (work: TakenWork, made: MadeOfKind) => Effect.Effect<void, StepFailed | Superseded>
+    /** Ends a run that failed: with another one later, or with a failure that stands. */
+    readonly conclude: (work: TakenWork, failed: StepFailed) => Effect.Effect<"again" | "failed">
     /** Ends a run whose object is another one by now, or gone. */
-    readonly withdraw: (target: TakenWork) => Effect.Effect<void>
+    readonly withdraw: (work: TakenWork) => Effect.Effect<void>
   }
 >()("@joy/ingest/IngestSteps") {
   static readonly layer = Layer.effect(
@@ -96,31 +63,32 @@ export class IngestSteps extends Context.Service<
       const config = yield* IngestConfig
       const source = yield* SourceStore
       const derived = yield* DerivedStore
+      const derivatives = yield* Derivatives
       const items = yield* ItemIngest
       const ledger = yield* ObjectLedger
       const outbox = yield* Outbox
       const prober = yield* Probe
-      const artist = yield* Thumbnails
       const signals = yield* Signals
       const slots = yield* Slots
-      let warned = false
       const transaction = <A, E>(effect: Effect.Effect<A, E>) =>
         sql.withTransaction(effect).pipe(Effect.catchIf(isSqlError, Effect.die))
 
       /** Isolates what a type system can't: an object that ends the whole process when it is read. */
-      const begin = Effect.fnUntraced(function* (target: TakenWork, step: string) {
-        const starts = yield* outbox.begun(target)
+      const begin = Effect.fnUntraced(function* (work: TakenWork, step: string) {
+        const starts = yield* outbox.begun(work)
         if (starts - countedSteps < deadlyStarts) return
         const message = `Ingest ended ${deadlyStarts} times while it was reading this object`
         return yield* new StepFailed({ step, message, failure: "media" })
       })
 
+      const look = (work: TakenWork) => prober.probe(source, objectOf(work)).pipe(Effect.mapError(ofMedia("probe")))
+
       const probe = Effect.fn("IngestSteps.probe")(
-        function* (target: TakenWork) {
-          yield* items.startProcessing(target.itemId, target.etag)
-          yield* begin(target, "probe")
-          const found = yield* prober.probe(source, objectOf(target)).pipe(Effect.mapError(failing("probe")))
-          yield* items.recordProbe(target.itemId, target.etag, {
+        function* (work: TakenWork) {
+          yield* items.startProcessing(work.itemId, work.etag)
+          yield* begin(work, "probe")
+          const found = yield* look(work)
+          yield* items.recordProbe(work.itemId, work.etag, {
             ...found,
             metadata: {
               tags: found.tags,
@@ -131,126 +99,101 @@ export class IngestSteps extends Context.Service<
             }
           })
         },
-        Effect.catchTag("ItemSuperseded", superseded)
+        Effect.catchTag("ItemSuperseded", superseded),
+        IngestMetrics.timed("probe")
       )
 
       /** The result of the probe as it stands in the catalogue: a workflow carries keys, not contents. */
-      const probed = Effect.fnUntraced(function* (target: TakenWork) {
-        const { metadata, ...found } = yield* items.probedOf(target.itemId, target.etag)
-        return yield* Effect.orDie(
-          Schema.decodeUnknownEffect(ProbeResult)(
-            typeof metadata === "object" && metadata !== null ? { ...found, ...metadata } : found
-          )
+      const probed = Effect.fnUntraced(function* (work: TakenWork) {
+        const { metadata, ...found } = yield* items.probedOf(work.itemId, work.etag)
+        const known = Schema.decodeUnknownOption(ProbeResult)(
+          typeof metadata === "object" && metadata !== null ? { ...found, ...metadata } : found
         )
+        // Written by a version that looked for less.
+        return Option.isSome(known) ? known.value : yield* look(work)
       })
 
-      const withoutFfmpeg = Effect.fnUntraced(function* (missing: FfmpegMissing) {
-        if (!warned) yield* Effect.logWarning(`Videos have no thumbnails: ${missing.message}`)
-        warned = true
-        return { images: [], thumbhash: null }
-      })
-
-      const thumbnails = Effect.fn("IngestSteps.thumbnails")(
-        function* (target: TakenWork) {
-          yield* begin(target, "thumbnails")
-          const found = yield* probed(target)
-          const drawn = yield* artist
-            .make(source, objectOf(target), found)
-            .pipe(Effect.catchTag("FfmpegMissing", withoutFfmpeg), Effect.mapError(failing("thumbnails")))
-          yield* Effect.forEach(
-            drawn.images,
-            (image) =>
-              derived.write(DerivedKeys.thumbnail(target.itemId, target.etag, image.width, image.format), image.bytes, {
-                contentType: `image/${image.format}`
-              }),
-            { concurrency: 4, discard: true }
-          ).pipe(
-            Effect.catchTags({
-              StoreUnavailable: (error) => Effect.fail(storeFailing("thumbnails")(error)),
-              StoreReadOnly: () =>
-                Effect.fail(
-                  new StepFailed({
-                    step: "thumbnails",
-                    message: "The folder or bucket for what is made from the originals can't be written to",
-                    failure: "refused"
-                  })
-                )
-            })
-          )
-          // Both formats of a width are one thumbnail.
-          const sizes = new Map(drawn.images.map(({ height, width }) => [width, { width, height }]))
-          return { thumbnails: [...sizes.values()].toSorted((a, b) => a.width - b.width), thumbhash: drawn.thumbhash }
+      const derive = Effect.fn("IngestSteps.derive")(
+        function* (work: TakenWork, kind: DerivativeKind) {
+          yield* begin(work, kind.step)
+          return yield* kind.make(work, yield* probed(work)).pipe(IngestMetrics.timed(kind.step))
         },
         Effect.catchTag("ItemSuperseded", superseded)
       )
 
-      /** Pictures of versions that the item no longer has. That they are still there for a while harms nobody. */
-      const tidy = Effect.fnUntraced(function* (target: TakenWork) {
-        const current = DerivedKeys.thumbnail(target.itemId, target.etag, 0, "webp")
+      /** Derivatives of versions that the item no longer has. That they are still there for a while harms nobody. */
+      const tidy = Effect.fnUntraced(function* (work: TakenWork) {
+        const current = DerivedKeys.thumbnail(work.itemId, work.etag, 0, "webp")
         const folder = current.slice(0, current.lastIndexOf("/") + 1)
-        const { objects } = yield* derived.list({ prefix: `${target.itemId}/` })
+        const { objects } = yield* derived.list({ prefix: `${work.itemId}/` })
         const old = objects.filter(({ key }) => !key.startsWith(folder))
         yield* Effect.forEach(old, ({ key }) => derived.delete(key), { discard: true })
       })
 
+      const record = Effect.fnUntraced(function* (work: TakenWork, made: ReadonlyArray<MadeOfKind>) {
+        for (const one of made) yield* one.kind.record(work, one.made)
+        const versions = Object.fromEntries(made.map(({ kind }) => [kind.name, kind.version]))
+        yield* ledger.derived(work.key, work.etag, versions)
+        yield* outbox.done(work)
+      })
+
       const publish = Effect.fn("IngestSteps.publish")(
-        function* (target: TakenWork, pictures: Pictures) {
-          const keys = pictures.thumbnails.flatMap(({ width }) =>
-            (["webp", "jpeg"] as const).map((format) =>
-              DerivedKeys.thumbnail(target.itemId, target.etag, width, format)
-            )
-          )
-          // The step before this one may have ended before a restart, and the folder been emptied since.
-          yield* Effect.forEach(keys, derived.head, { concurrency: 4, discard: true }).pipe(
-            Effect.catchTags({
-              StoreUnavailable: (error) => Effect.fail(storeFailing("publish")(error)),
-              ObjectNotFound: (error) =>
-                Effect.fail(
-                  new StepFailed({
-                    step: "publish",
-                    message: `The thumbnail ${error.key} is gone`,
-                    failure: "unforeseen"
-                  })
-                )
-            })
-          )
+        function* (work: TakenWork, made: ReadonlyArray<MadeOfKind>) {
+          for (const one of made) yield* derivatives.believe("publish", one.made)
           yield* transaction(
             Effect.gen(function* () {
-              yield* items.publishReady(target.itemId, target.etag, pictures)
-              yield* ledger.processed(target.key, target.etag, thumbnailVersion)
-              yield* outbox.done(target)
+              yield* record(work, made)
+              yield* items.publishReady(work.itemId, work.etag)
+              yield* ledger.processed(work.key, work.etag)
+              for (const { name } of derivatives.kinds.filter(({ after }) => after === "ready")) {
+                yield* outbox.addDerivatives([work], { kind: name, rebuildId: null })
+              }
             })
           )
-          if (target.run > 1) yield* Effect.ignore(tidy(target))
+          if (work.run > 1) yield* Effect.ignore(tidy(work))
+        },
+        Effect.catchTag("ItemSuperseded", superseded),
+        IngestMetrics.timed("publish")
+      )
+
+      const replace = Effect.fn("IngestSteps.replace")(
+        function* (work: TakenWork, made: MadeOfKind) {
+          yield* derivatives.believe(made.kind.step, made.made)
+          yield* transaction(record(work, [made]))
         },
         Effect.catchTag("ItemSuperseded", superseded)
       )
 
-      const conclude = Effect.fn("IngestSteps.conclude")(function* (target: TakenWork, failed: StepFailed) {
+      /** An item that is shown already stays so; whoever wanted the derivative made anew is to know. */
+      const standing = (work: TakenWork, { message, step }: StepFailed) =>
+        work.kind === null
+          ? items
+              .recordFailure(work.itemId, work.etag, { step, message, attempts: work.attempt })
+              .pipe(Effect.catchTag("ItemSuperseded", () => Effect.void))
+          : outbox.countFailed(work)
+
+      const conclude = Effect.fn("IngestSteps.conclude")(function* (work: TakenWork, failed: StepFailed) {
         const { failure, message, step } = failed
-        const what = `Ingest of ${JSON.stringify(target.key)} failed at ${step} (attempt ${target.attempt}): ${message}`
+        const what = `Ingest of ${JSON.stringify(work.key)} failed at ${step} (attempt ${work.attempt}): ${message}`
+        yield* IngestMetrics.countFailure(failure)
         if (failure === "space") yield* slots.rest(config.fullDiskRest)
-        const retry = yield* Retries.after(config, failure, target.attempt)
+        const retry = yield* Retries.after(config, failure, work.attempt)
         if (retry._tag === "Again") {
-          yield* outbox.retry(target, retry)
+          yield* outbox.retry(work, retry)
           yield* Effect.logInfo(what)
           return "again"
         }
-        yield* items.recordFailure(target.itemId, target.etag, { step, message, attempts: target.attempt }).pipe(
-          Effect.catchTag("ItemSuperseded", () => Effect.void),
-          Effect.andThen(outbox.done(target)),
-          transaction
-        )
+        yield* transaction(Effect.andThen(standing(work, failed), outbox.done(work)))
         yield* Effect.logWarning(what)
         return "failed"
       })
 
       // The scanner is to see what the object is by now.
-      const withdraw = Effect.fn("IngestSteps.withdraw")((target: TakenWork) =>
-        transaction(Effect.andThen(outbox.done(target), signals.wakeScanner))
+      const withdraw = Effect.fn("IngestSteps.withdraw")((work: TakenWork) =>
+        transaction(Effect.andThen(outbox.done(work), signals.wakeScanner))
       )
 
-      return IngestSteps.of({ probe, thumbnails, publish, conclude, withdraw })
+      return IngestSteps.of({ probe, derive, publish, replace, conclude, withdraw })
     })
   )
 }

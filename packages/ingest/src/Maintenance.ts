@@ -45,7 +45,7 @@ export class Maintenance extends Context.Service<
           WITH ended AS (
             SELECT messages.id FROM cluster_messages AS runs
             JOIN cluster_messages AS messages USING (entity_type, entity_id)
-            WHERE runs.entity_type = 'Workflow/IngestObject' AND runs.tag = 'run' AND runs.processed
+            WHERE runs.entity_type IN ('Workflow/IngestObject', 'Workflow/MakeDerivative') AND runs.tag = 'run' AND runs.processed
               AND runs.id < ${before}::bigint
           ), replies AS (
             DELETE FROM cluster_replies USING ended WHERE cluster_replies.request_id = ended.id

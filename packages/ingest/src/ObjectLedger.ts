@@ -84,8 +84,10 @@ export class ObjectLedger extends Context.Service<
     readonly returned: (objectIds: ReadonlyArray<string>) => Effect.Effect<void>
     /** Another run for each of these items' objects, as they are. */
     readonly again: (itemIds: ReadonlyArray<MediaItemId>) => Effect.Effect<ReadonlyArray<KnownObject>>
+    /** Derivatives of these kinds were made of this version, each in that version of its making. */
+    readonly derived: (key: ObjectKey, etag: ETag, versions: Readonly<Record<string, number>>) => Effect.Effect<void>
     /** The work on this version is done. */
-    readonly processed: (key: ObjectKey, etag: ETag, thumbnailVersion: number) => Effect.Effect<void>
+    readonly processed: (key: ObjectKey, etag: ETag) => Effect.Effect<void>
     /** Notes unusable entries of the listing; gives those that were not known. */
     readonly unusable: (scanId: ScanId, keys: ReadonlyArray<ObjectKey>) => Effect.Effect<ReadonlyArray<ObjectKey>>
     readonly addUnusable: (
@@ -164,7 +166,7 @@ export class ObjectLedger extends Context.Service<
         (objects: ReadonlyArray<{ readonly object: StoredObject; readonly known: KnownObject }>) =>
           rows(KnownObject)(sql`
           UPDATE processed_s3_objects AS known SET etag = new.etag, size_bytes = new.size_bytes, run = known.run + 1,
-            thumbnail_version = 0, unusable = false, seen_in_scan = NULL, missing_at = NULL, processed_at = NULL,
+            derivative_versions = '{}', unusable = false, seen_in_scan = NULL, missing_at = NULL, processed_at = NULL,
             updated_at = now()
           FROM unnest(
             ${objects.map(({ known }) => known.objectId)}::uuid[],
@@ -202,9 +204,15 @@ export class ObjectLedger extends Context.Service<
           RETURNING ${knownColumns}`)
       )
 
-      const processed = Effect.fn("ObjectLedger.processed")((key: ObjectKey, etag: ETag, thumbnailVersion: number) =>
-        sql`UPDATE processed_s3_objects SET processed_at = now(), updated_at = now(),
-            thumbnail_version = ${thumbnailVersion}::integer
+      const derived = Effect.fn("ObjectLedger.derived")(
+        (key: ObjectKey, etag: ETag, versions: Readonly<Record<string, number>>) =>
+          sql`UPDATE processed_s3_objects SET updated_at = now(),
+              derivative_versions = derivative_versions || ${JSON.stringify(versions)}::text::jsonb
+            WHERE s3_key = ${key} AND etag = ${etag}`.pipe(Effect.asVoid, Effect.orDie)
+      )
+
+      const processed = Effect.fn("ObjectLedger.processed")((key: ObjectKey, etag: ETag) =>
+        sql`UPDATE processed_s3_objects SET processed_at = now(), updated_at = now()
           WHERE s3_key = ${key} AND etag = ${etag}`.pipe(Effect.asVoid, Effect.orDie)
       )
 
@@ -239,6 +247,7 @@ export class ObjectLedger extends Context.Service<
         move,
         returned,
         again,
+        derived,
         processed,
         unusable,
         addUnusable

@@ -21,16 +21,29 @@ export const Work = Schema.Struct({
 })
 export type Work = typeof Work.Type
 
+/** One kind of derivative, to be made alone. */
+export interface DerivativeWork {
+  readonly kind: string
+  /** What it is made anew for; null when it follows the object becoming ready. */
+  readonly rebuildId: string | null
+}
+
 /** Work that the dispatcher has handed out. */
 export const TakenWork = Schema.Struct({
   ...Work.fields,
+  /** The kind of derivative, where that alone is to be made. */
+  kind: Schema.NullOr(Schema.String),
+  rebuildId: Schema.NullOr(Schema.String),
   /** Counts the runs of this version that failed and may go better, from 1. */
   attempt: Schema.Finite
 })
 export type TakenWork = typeof TakenWork.Type
 
 /** Names a row: another run of the same key is other work. */
-export type WorkName = Pick<Work, "key" | "run">
+export type WorkName = Pick<TakenWork, "key" | "kind" | "run">
+
+/** What is more urgent is taken first. */
+const priorities = { object: 0, following: 1, rebuild: 2 }
 
 /**
  * Work to do. A row is written in the transaction that finds the work, and deleted in the one that writes its result
@@ -41,9 +54,16 @@ export class Outbox extends Context.Service<
   {
     /** Adds work and wakes the dispatcher. Work on older versions of the same keys that waits is dropped. */
     readonly add: (work: ReadonlyArray<Work>) => Effect.Effect<void>
+    /** Adds a derivative of each of these objects to be made. Wakes the dispatcher. */
+    readonly addDerivatives: (
+      objects: ReadonlyArray<Omit<Work, "run">>,
+      derivative: DerivativeWork
+    ) => Effect.Effect<void>
+    /** Notes for whoever wants a derivative made anew that this one could not be. */
+    readonly countFailed: (work: TakenWork) => Effect.Effect<void>
     /** Gives up work on objects of these items that are somewhere else by now, and says for which there was some. */
     readonly giveUp: (itemIds: ReadonlyArray<MediaItemId>) => Effect.Effect<ReadonlyArray<MediaItemId>>
-    /** Takes work that is due: what waits longest, or what came last. */
+    /** Takes work that is due, of the most urgent there is: what waits longest, or what came last. */
     readonly take: (from: "oldest" | "newest", atMost: number) => Effect.Effect<ReadonlyArray<TakenWork>>
     /** How much work is handed out. */
     readonly handedOut: Effect.Effect<number>
@@ -69,9 +89,11 @@ export class Outbox extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const signals = yield* Signals
       const columns = sql`ingest_outbox.item_id, ingest_outbox.s3_key AS key, ingest_outbox.etag,
-        ingest_outbox.size_bytes::float8 AS size_bytes, ingest_outbox.run, ingest_outbox.attempts + 1 AS attempt`
-      const named = ({ key, run }: WorkName) =>
-        sql`ingest_outbox.s3_key = ${key} AND ingest_outbox.run = ${run}::integer`
+        ingest_outbox.size_bytes::float8 AS size_bytes, ingest_outbox.run, ingest_outbox.attempts + 1 AS attempt,
+        ingest_outbox.kind, ingest_outbox.rebuild_id`
+      const named = ({ key, kind, run }: WorkName) =>
+        sql`ingest_outbox.s3_key = ${key} AND ingest_outbox.run = ${run}::integer
+          AND ingest_outbox.kind IS NOT DISTINCT FROM ${kind}::text`
 
       const add = Effect.fn("Outbox.add")(function* (work: ReadonlyArray<Work>) {
         if (work.length === 0) return
@@ -86,9 +108,34 @@ export class Outbox extends Context.Service<
             ${work.map((one) => BigInt(one.sizeBytes))}::bigint[],
             ${work.map((one) => one.run)}::integer[]
           )
-          ON CONFLICT (s3_key, run) DO NOTHING`)
+          ON CONFLICT ON CONSTRAINT ingest_outbox_run_unique DO NOTHING`)
         yield* signals.wakeDispatcher
       })
+
+      const addDerivatives = Effect.fn("Outbox.addDerivatives")(function* (
+        objects: ReadonlyArray<Omit<Work, "run">>,
+        { kind, rebuildId }: DerivativeWork
+      ) {
+        const priority = rebuildId === null ? priorities.following : priorities.rebuild
+        yield* Effect.orDie(sql`
+          INSERT INTO ingest_outbox (item_id, s3_key, etag, size_bytes, run, kind, rebuild_id, priority)
+          SELECT new.item_id, new.key, new.etag, new.size_bytes, nextval('ingest_derivative_runs')::integer,
+            ${kind}, ${rebuildId}::uuid, ${priority}::smallint
+          FROM unnest(
+            ${objects.map((one) => one.itemId)}::uuid[],
+            ${objects.map((one) => one.key)}::text[],
+            ${objects.map((one) => one.etag)}::text[],
+            ${objects.map((one) => BigInt(one.sizeBytes))}::bigint[]
+          ) AS new (item_id, key, etag, size_bytes)`)
+        yield* signals.wakeDispatcher
+      })
+
+      const countFailed = Effect.fn("Outbox.countFailed")((work: TakenWork) =>
+        sql`UPDATE ingest_rebuilds SET failed = failed + 1 WHERE id = ${work.rebuildId}::uuid`.pipe(
+          Effect.asVoid,
+          Effect.orDie
+        )
+      )
 
       const giveUp = Effect.fn("Outbox.giveUp")(function* (itemIds: ReadonlyArray<MediaItemId>) {
         // Work that was handed out already ends by itself: it doesn't find its object.
@@ -101,9 +148,14 @@ export class Outbox extends Context.Service<
 
       const take = Effect.fn("Outbox.take")((from: "oldest" | "newest", atMost: number) => {
         const order = from === "oldest" ? sql`ORDER BY available_at, id` : sql`ORDER BY available_at DESC, id DESC`
+        const due = sql`submitted_at IS NULL AND available_at <= now()`
         return rows(TakenWork)(sql`
           UPDATE ingest_outbox SET submitted_at = now() WHERE id IN (
-            SELECT id FROM ingest_outbox WHERE submitted_at IS NULL AND available_at <= now()
+            SELECT id FROM ingest_outbox WHERE ${due} AND priority = (
+              SELECT urgent.priority FROM unnest(${Object.values(priorities)}::smallint[]) AS urgent (priority)
+              WHERE EXISTS (SELECT 1 FROM ingest_outbox WHERE ${due} AND priority = urgent.priority)
+              ORDER BY urgent.priority LIMIT 1
+            )
             ${order} LIMIT ${atMost}::integer FOR UPDATE SKIP LOCKED
           ) RETURNING ${columns}`)
       })
@@ -128,16 +180,19 @@ export class Outbox extends Context.Service<
 
       const retry = Effect.fn("Outbox.retry")(
         (work: WorkName, again: { readonly after: Duration.Duration; readonly counts: boolean }) =>
-          // Joined by key and version: a row whose object was replaced matches nothing, and is taken away.
+          // Joined by version: a row whose object was replaced matches nothing, and is taken away. The runs of an object
+          // are counted with it; those of a derivative have numbers of their own.
           sql`
           WITH again AS (
-            UPDATE processed_s3_objects SET run = processed_s3_objects.run + 1, updated_at = now()
+            UPDATE processed_s3_objects AS object
+            SET run = object.run + CASE WHEN ingest_outbox.kind IS NULL THEN 1 ELSE 0 END, updated_at = now()
             FROM ingest_outbox
-            WHERE ${named(work)} AND processed_s3_objects.s3_key = ingest_outbox.s3_key
-              AND processed_s3_objects.etag = ingest_outbox.etag AND processed_s3_objects.run = ingest_outbox.run
-            RETURNING processed_s3_objects.run
+            WHERE ${named(work)} AND object.s3_key = ingest_outbox.s3_key AND object.etag = ingest_outbox.etag
+              AND (ingest_outbox.kind IS NOT NULL OR object.run = ingest_outbox.run)
+            RETURNING object.run
           ), later AS (
-            UPDATE ingest_outbox SET run = again.run, attempts = attempts + ${again.counts ? 1 : 0}::integer, starts = 0,
+            UPDATE ingest_outbox SET attempts = attempts + ${again.counts ? 1 : 0}::integer, starts = 0,
+              run = CASE WHEN kind IS NULL THEN again.run ELSE nextval('ingest_derivative_runs') END,
               submitted_at = NULL, available_at = now() + make_interval(secs => ${Duration.toSeconds(again.after)}::float8)
             FROM again WHERE ${named(work)}
           )
@@ -153,7 +208,7 @@ export class Outbox extends Context.Service<
         return row?.starts ?? 0
       })
 
-      return Outbox.of({ add, giveUp, take, handedOut, overdue, done, retry, begun })
+      return Outbox.of({ add, addDerivatives, countFailed, giveUp, take, handedOut, overdue, done, retry, begun })
     })
   ).pipe(Layer.provide(Signals.layer))
 }

@@ -4,35 +4,34 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 
+import type { RunnerState } from "./Condition.ts"
 import { IngestConfig } from "./IngestConfig.ts"
 import { Presence, runnerLocks } from "./Presence.ts"
 import { rows } from "./Rows.ts"
-
-/**
- * `resting`: a disk is full. `stalled`: messages stand still that this runner should have read. `draining`: it was asked
- * to stop.
- */
-export const RunnerState = Schema.Literals(["working", "resting", "stalled", "draining"])
-export type RunnerState = typeof RunnerState.Type
 
 /** What a runner says of itself. */
 export interface RunnerReport {
   /** Where other runners reach it, `host:port`; what it is called where there are no others. */
   readonly address: string
-  readonly state: RunnerState
+  readonly state: Exclude<RunnerState, "starting">
   /** Objects that it works on, and that wait in it. */
   readonly inHand: number
   /** Shares of the cluster that it holds. */
   readonly shards: number
 }
 
+/** Whether `runner`, a row of the table, holds the lock that says that it lives. */
+export const lives = (sql: SqlClient.SqlClient) => sql`EXISTS (
+  SELECT 1 FROM pg_locks
+  WHERE locktype = 'advisory' AND granted AND objsubid = 2
+    AND classid = ${runnerLocks}::bigint::oid AND objid = runner.id::bigint::oid
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`
+
 /** The table of runners: who is there, and how much they may be given. */
 export class RunnerRegistry extends Context.Service<
   RunnerRegistry,
   {
     readonly report: (report: RunnerReport) => Effect.Effect<void>
-    /** This runner is no more. */
-    readonly leave: Effect.Effect<void>
     /** How many objects all runners work on at once. */
     readonly places: Effect.Effect<number>
     /**
@@ -60,14 +59,13 @@ export class RunnerRegistry extends Context.Service<
               in_hand = excluded.in_hand, shards = excluded.shards, seen_at = now()`.pipe(Effect.asVoid, Effect.orDie)
         )
 
-        const leave = sql`DELETE FROM ingest_runners WHERE id = ${runnerId}::integer`.pipe(
-          Effect.asVoid,
-          Effect.orDie,
-          Effect.withSpan("RunnerRegistry.leave")
+        // One that can't say goodbye is struck off.
+        yield* Effect.addFinalizer(() =>
+          Effect.ignoreCause(sql`DELETE FROM ingest_runners WHERE id = ${runnerId}::integer`)
         )
 
         const places = rows(Schema.Struct({ places: Schema.Finite }))(
-          sql`SELECT coalesce(sum(concurrency), 0)::integer AS places FROM ingest_runners WHERE state <> 'draining'`
+          sql`SELECT coalesce(sum(concurrency), 0)::integer AS places FROM ingest_runners WHERE state IN ('working', 'resting')`
         ).pipe(
           Effect.map(([row]) => row?.places ?? 0),
           Effect.withSpan("RunnerRegistry.places")
@@ -77,12 +75,7 @@ export class RunnerRegistry extends Context.Service<
         const strikeOffDead = rows(Schema.Struct({ address: Schema.String }))(sql`
           WITH dead AS (
             DELETE FROM ingest_runners AS runner
-            WHERE runner.seen_at < now() - interval '3 seconds' AND NOT EXISTS (
-              SELECT 1 FROM pg_locks
-              WHERE locktype = 'advisory' AND granted AND objsubid = 2
-                AND classid = ${runnerLocks}::bigint::oid AND objid = runner.id::bigint::oid
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            ) RETURNING runner.id, runner.address
+            WHERE runner.seen_at < now() - interval '3 seconds' AND NOT ${lives(sql)} RETURNING runner.id, runner.address
           ), struck AS (
             DELETE FROM cluster_runners USING dead
             WHERE cluster_runners.address = dead.address AND NOT EXISTS (
@@ -93,7 +86,7 @@ export class RunnerRegistry extends Context.Service<
           Effect.withSpan("RunnerRegistry.strikeOffDead")
         )
 
-        return RunnerRegistry.of({ report, leave, places, strikeOffDead })
+        return RunnerRegistry.of({ report, places, strikeOffDead })
       })
     )
 }

@@ -14,6 +14,7 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 
+import { Condition } from "../src/Condition.ts"
 import { Maintenance } from "../src/Maintenance.ts"
 import { ScanJournal } from "../src/ScanJournal.ts"
 import * as RealDaemon from "./RealDaemon.ts"
@@ -307,6 +308,61 @@ describeWith(["ffmpeg"], "The ingest daemon", () => {
         yield* until(locks, (count) => count === 2, "60 seconds")
       }).pipe(Effect.provide(RealDaemon.layer(yield* options({ intervalMillis: 300 }))))
     }).pipe(Effect.provide(world))
+  )
+
+  it.live("notices that its messages stand still, says so, and starts its runner anew, which helps", () =>
+    Effect.gen(function* () {
+      const { root } = yield* Library
+      const sql = yield* SqlClient.SqlClient
+      const condition = yield* Condition
+      const image = yield* TestMedia.image()
+      copyInto(root, "first.jpg", image)
+      yield* until(statuses, (found) => found["first.jpg"] === "ready", "60 seconds")
+      assert.isTrue(yield* condition.isReady)
+      // Nobody can read a message any more, and nothing says so, until a runner registers anew.
+      yield* sql`CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`
+      yield* sql`
+        CREATE FUNCTION let_go() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN ALTER TABLE cluster_messages DISABLE TRIGGER unread; RETURN NULL; END'`
+      yield* sql`
+        CREATE TRIGGER unread BEFORE UPDATE ON cluster_messages FOR EACH ROW
+        WHEN (OLD.last_read IS NULL AND NEW.last_read IS NOT NULL) EXECUTE FUNCTION skip()`
+      yield* sql`CREATE TRIGGER registered AFTER INSERT OR UPDATE OF runner ON cluster_runners
+        FOR EACH STATEMENT EXECUTE FUNCTION let_go()`
+      copyInto(root, "second.jpg", image)
+      yield* until(condition.current, (state) => state === "stalled", "30 seconds")
+      assert.isFalse(yield* condition.isReady)
+      const [runner] = yield* sql<{ state: string }>`SELECT state FROM ingest_runners`
+      assert.strictEqual(runner?.state, "stalled")
+      yield* until(statuses, (found) => found["second.jpg"] === "ready", "60 seconds")
+      yield* until(condition.isReady, (isReady) => isReady)
+    }).pipe(
+      Effect.provide(
+        Layer.unwrap(Effect.map(options({ shared: true, stallMillis: 1500 }), RealDaemon.layer)).pipe(
+          Layer.provideMerge(world)
+        )
+      )
+    )
+  )
+
+  it.live("gives a message that was read and then lost to be read again", () =>
+    Effect.gen(function* () {
+      const { root } = yield* Library
+      const sql = yield* SqlClient.SqlClient
+      const image = yield* TestMedia.image()
+      copyInto(root, "first.jpg", image)
+      yield* until(statuses, (found) => found["first.jpg"] === "ready", "60 seconds")
+      // As if somebody had read it and fallen silent: upstream it is read again after ten minutes.
+      yield* sql`CREATE FUNCTION claim() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.last_read = now(); RETURN NEW; END'`
+      yield* sql`CREATE TRIGGER claimed BEFORE INSERT ON cluster_messages FOR EACH ROW
+        WHEN (NEW.tag = 'run') EXECUTE FUNCTION claim()`
+      copyInto(root, "second.jpg", image)
+      yield* until(statuses, (found) => found["second.jpg"] === "ready", "30 seconds")
+    }).pipe(
+      Effect.provide(
+        Layer.unwrap(Effect.map(options({ stallMillis: 4000 }), RealDaemon.layer)).pipe(Layer.provideMerge(world))
+      )
+    )
   )
 
   it.live("stops at once in the middle of its work, and leaves what it was doing to the next one", () =>

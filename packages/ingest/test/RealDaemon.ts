@@ -15,6 +15,7 @@ import * as Redacted from "effect/Redacted"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 
 import * as ClusterRunner from "../src/ClusterRunner.ts"
+import { Condition } from "../src/Condition.ts"
 import { IngestConfig } from "../src/IngestConfig.ts"
 import * as IngestDaemon from "../src/IngestDaemon.ts"
 import * as TestEvents from "./TestEvents.ts"
@@ -29,6 +30,7 @@ export interface DaemonOptions {
   readonly intervalMillis: number
   readonly concurrency?: number
   readonly shared?: boolean
+  readonly stallMillis?: number
 }
 
 const media = Layer.mergeAll(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(
@@ -49,6 +51,7 @@ const runners = {
 /** The daemon as it is in production: the cluster's engine, ffmpeg, folders. */
 export const layer = (options: DaemonOptions) =>
   Layer.fresh(IngestDaemon.layer(options.shared === true ? runners.clustered : runners.alone)).pipe(
+    Layer.provideMerge(Layer.fresh(Condition.layer)),
     Layer.provide(Layer.fresh(ItemIngest.layer)),
     Layer.provide([
       media,
@@ -61,6 +64,7 @@ export const layer = (options: DaemonOptions) =>
         concurrency: options.concurrency ?? 2,
         shared: options.shared ?? false,
         runnerHost: "127.0.0.1",
+        stall: Duration.millis(options.stallMillis ?? 10_000),
         drain: Duration.seconds(2)
       })
     ]),

@@ -21,10 +21,13 @@ import { Absences } from "../src/Absences.ts"
 import { Arrivals } from "../src/Arrivals.ts"
 import { Bells } from "../src/Bells.ts"
 import { CatalogChanges } from "../src/CatalogChanges.ts"
+import type { DerivativeKind } from "../src/DerivativeKind.ts"
+import { Derivatives } from "../src/Derivatives.ts"
 import { Dispatcher } from "../src/Dispatcher.ts"
 import { IngestConfig, type IngestOptions } from "../src/IngestConfig.ts"
 import * as IngestObject from "../src/IngestObject.ts"
 import { IngestSteps } from "../src/IngestSteps.ts"
+import * as MakeDerivative from "../src/MakeDerivative.ts"
 import { ObjectLedger } from "../src/ObjectLedger.ts"
 import { Outbox } from "../src/Outbox.ts"
 import { PageIngest } from "../src/PageIngest.ts"
@@ -212,11 +215,19 @@ const runner = Layer.effectDiscard(
   Layer.provideMerge(Layer.merge(Bells.layer, Slots.layer))
 )
 
+/** The kinds that there are, and others that a test thinks up. */
+const derivatives = (others: ReadonlyArray<DerivativeKind>) =>
+  Layer.effect(
+    Derivatives,
+    Effect.map(Derivatives, (derivatives) => ({ ...derivatives, kinds: [...derivatives.kinds, ...others] }))
+  ).pipe(Layer.provide(Derivatives.layer))
+
 /** A scanner, and a dispatcher that works in memory with tools that answer as told. */
-export const working = (options: Partial<IngestOptions> = {}) =>
+export const working = (options: Partial<IngestOptions> = {}, kinds: ReadonlyArray<DerivativeKind> = []) =>
   Dispatcher.layer.pipe(
-    Layer.provideMerge(IngestObject.layer),
+    Layer.provideMerge(Layer.merge(IngestObject.layer, MakeDerivative.layer)),
     Layer.provideMerge(IngestSteps.layer),
+    Layer.provideMerge(derivatives(kinds)),
     Layer.provideMerge(Layer.merge(WorkflowEngine.layerMemory, runner)),
     Layer.provideMerge(Layer.merge(scanning(options), tools))
   )

@@ -1,4 +1,5 @@
 import type { Check } from "@joy/domain/Health"
+import { Condition } from "@joy/ingest/Condition"
 import { newest } from "@joy/migrations/Migrations"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -7,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redis from "effect/persistence/Redis"
-import * as Ref from "effect/Ref"
 import * as SqlClient from "effect/sql/SqlClient"
 
 /** How long a part may take to answer before it counts as away. */
@@ -20,11 +20,12 @@ export class Health extends Context.Service<
     readonly database: Effect.Effect<Check>
     /** `embedded` where no Redis is configured. */
     readonly redis: Effect.Effect<Check>
-    /** Whether to send requests: the database answers, its schema is the code's, and nobody asked the process to stop. */
+    /**
+     * Whether to send requests: the database answers and its schema is the code's. Of a runner of ingest alone: whether it
+     * gets on with its work, and nobody asked it to stop.
+     */
     readonly ready: Effect.Effect<boolean>
     readonly uptimeSeconds: Effect.Effect<number>
-    /** From here on `ready` is false. */
-    readonly drain: Effect.Effect<void>
   }
 >()("@joy/server/Health") {
   static readonly layer = Layer.effect(
@@ -32,8 +33,8 @@ export class Health extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const redis = yield* Effect.serviceOption(Redis.Redis)
+      const runner = yield* Effect.serviceOption(Condition)
       const startedAt = yield* Clock.currentTimeMillis
-      const draining = yield* Ref.make(false)
 
       const timed = <E>(ping: Effect.Effect<unknown, E>): Effect.Effect<Check> =>
         ping.pipe(
@@ -52,7 +53,7 @@ export class Health extends Context.Service<
           onSome: (service) => timed(service.send("PING"))
         }),
         ready: Effect.gen(function* () {
-          if (yield* Ref.get(draining)) return false
+          if (Option.isSome(runner) && !(yield* runner.value.isReady)) return false
           const rows = yield* sql<{ latest: number | null }>`
             SELECT max(migration_id)::int AS latest FROM joy_migrations`
           return rows[0]?.latest === newest
@@ -60,8 +61,7 @@ export class Health extends Context.Service<
           Effect.timeout(patience),
           Effect.orElseSucceed(() => false)
         ),
-        uptimeSeconds: Effect.map(Clock.currentTimeMillis, (now) => Math.floor((now - startedAt) / 1000)),
-        drain: Ref.set(draining, true)
+        uptimeSeconds: Effect.map(Clock.currentTimeMillis, (now) => Math.floor((now - startedAt) / 1000))
       })
     })
   )

@@ -1,3 +1,4 @@
+import { Condition } from "@joy/ingest/Condition"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
@@ -10,7 +11,9 @@ import * as OperationsLayer from "../layers/OperationsLayer.ts"
 import * as Migrations from "../Migrations.ts"
 
 /** Not ready any more from the moment that it is asked to stop. */
-const draining = Layer.effectDiscard(Effect.flatMap(Health, ({ drain }) => Effect.addFinalizer(() => drain)))
+const draining = Layer.effectDiscard(
+  Effect.flatMap(Condition, ({ become }) => Effect.addFinalizer(() => become("draining")))
+)
 
 const app = draining.pipe(
   Layer.provide(ClusterLayer.layer),
@@ -22,5 +25,15 @@ const app = draining.pipe(
   Layer.provide(Configuration.layer)
 )
 
-/** Ingest alone, until it is stopped. */
-export const ingest = Layer.launch(app)
+/** What stands still may not be able to end in order either. */
+const endAnyway = Effect.sync(() => {
+  setTimeout(() => process.exit(1), 20_000).unref()
+})
+
+/** Ingest alone, until it is stopped or beyond help. */
+export const ingest = Effect.flatMap(Condition, ({ broken }) =>
+  Effect.raceFirst(
+    Layer.launch(app),
+    Effect.tapError(broken, () => endAnyway)
+  )
+).pipe(Effect.provide(Condition.layer))

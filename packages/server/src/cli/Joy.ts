@@ -13,8 +13,21 @@ const serve = Command.make("serve", {}, () => lazily(() => import("./Serve.ts").
   Command.withDescription("Run the API alone; start as many as you like")
 )
 
+const ingestStatus = Command.make(
+  "status",
+  { json: Flag.Boolean("json").pipe(Flag.withDescription("For programs"), Flag.withDefault(false)) },
+  (flags) => lazily(() => import("./IngestStatus.ts").then(({ status }) => status(flags)))
+).pipe(Command.withDescription("Show who works, what waits, and what failed"))
+
+const ingestRebuild = Command.make(
+  "rebuild",
+  { kind: Flag.String("kind").pipe(Flag.withDescription("What is to be made anew, such as thumbnail")) },
+  (flags) => lazily(() => import("./IngestRebuild.ts").then(({ rebuild }) => rebuild(flags)))
+).pipe(Command.withDescription("Make one kind of what is made from the originals anew, for all of them"))
+
 const ingest = Command.make("ingest", {}, () => lazily(() => import("./Ingest.ts").then(({ ingest }) => ingest))).pipe(
-  Command.withDescription("Run ingest alone; start as many as you like")
+  Command.withDescription("Run ingest alone; start as many as you like"),
+  Command.withSubcommands([ingestStatus, ingestRebuild])
 )
 
 const migrate = Command.make("migrate", {}, () =>

@@ -1,6 +1,7 @@
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { ItemIngest } from "@joy/catalog/ItemIngest"
 import * as ClusterRunner from "@joy/ingest/ClusterRunner"
+import { Condition } from "@joy/ingest/Condition"
 import { IngestConfig, type IngestOptions } from "@joy/ingest/IngestConfig"
 import * as IngestDaemon from "@joy/ingest/IngestDaemon"
 import * as Duration from "effect/Duration"
@@ -39,6 +40,6 @@ export const tools = Layer.mergeAll(MediaLayer.layer, StoreLayer.source, StoreLa
 /** The daemon that keeps the catalogue true to the store, by itself. `drain` is how long a stop may take. Needs the database. */
 export const layer = (options: { readonly drain: Duration.Duration }) =>
   IngestDaemon.layer(ClusterRunner.alone).pipe(
-    Layer.provide(tools),
+    Layer.provide([tools, Condition.layer]),
     Layer.provide(config({ shared: false, drain: options.drain }))
   )

@@ -22,16 +22,13 @@ export interface Runner {
   readonly operations: string
 }
 
-const send = <A>(request: () => Promise<A>) => Effect.asVoid(Effect.promise(request))
-
 /** One database and one bucket, to be worked on by as many `joy ingest` as a test starts. */
 export class ClusterWorld extends Context.Service<
   ClusterWorld,
   {
     readonly folder: string
     readonly env: Joy.Environment
-    readonly put: (key: string, body: Buffer) => Effect.Effect<void>
-    readonly remove: (key: string) => Effect.Effect<void>
+    readonly put: (prefix: string, files: ReadonlyArray<Body>) => Effect.Effect<void>
     /** A runner, up to where it says that it works. */
     readonly start: (env?: Joy.Environment) => Effect.Effect<Runner, never, Scope.Scope>
     /** What was made from the objects, by item: names and sizes. */
@@ -62,9 +59,15 @@ export class ClusterWorld extends Context.Service<
       return {
         folder,
         env,
-        put: (key, body) =>
-          send(() => s3.client.send(new Sdk.PutObjectCommand({ Bucket: bucket, Key: key, Body: body }))),
-        remove: (key) => send(() => s3.client.send(new Sdk.DeleteObjectCommand({ Bucket: bucket, Key: key }))),
+        put: (prefix, files) =>
+          Effect.forEach(
+            files,
+            ({ body, key }) =>
+              Effect.promise(() =>
+                s3.client.send(new Sdk.PutObjectCommand({ Bucket: bucket, Key: `${prefix}${key}`, Body: body }))
+              ),
+            { concurrency: 8, discard: true }
+          ),
         start: Effect.fnUntraced(function* (more: Joy.Environment = {}) {
           const port = yield* freePort
           const joy = yield* Joy.start(["ingest"], {
@@ -116,19 +119,27 @@ export const runners = Effect.flatMap(
   (sql) => sql<RunnerRow>`SELECT address, state, in_hand, shards FROM ingest_runners ORDER BY id`
 )
 
-/** How many items have this status. */
-export const count = (status: string) =>
+/** How many items below a prefix have this status. */
+export const count = (prefix: string, status: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.map(
-      sql<{ count: number }>`SELECT count(*)::int AS count FROM media_items WHERE status = ${status}`,
+      sql<{ count: number }>`SELECT count(*)::int AS count FROM media_items
+        WHERE starts_with(s3_key, ${prefix}) AND status = ${status}`,
       ([row]) => row?.count ?? 0
     )
   )
 
-/** What is left to be done. */
-export const left = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  Effect.map(sql<{ count: number }>`SELECT count(*)::int AS count FROM ingest_outbox`, ([row]) => row?.count ?? 0)
-)
+/** How many items below a prefix are not ready or failed yet, or have work left. */
+export const undone = (prefix: string, size: number) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.map(
+      sql<{ done: number; work: number }>`
+        SELECT (SELECT count(*)::int FROM media_items
+            WHERE starts_with(s3_key, ${prefix}) AND status IN ('ready', 'failed')) AS done,
+          (SELECT count(*)::int FROM ingest_outbox WHERE starts_with(s3_key, ${prefix})) AS work`,
+      ([row]) => size - (row?.done ?? 0) + (row?.work ?? 0)
+    )
+  )
 
 /** Of how many items it was told more than once that they are ready. */
 export const toldTwice = Effect.flatMap(SqlClient.SqlClient, (sql) =>
@@ -138,33 +149,39 @@ export const toldTwice = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   )
 )
 
-/** The catalogue and what was made, without what differs from run to run: identifiers and times. */
-export const picture = Effect.gen(function* () {
+/** The catalogue below a prefix and what was made, without what differs from run to run: identifiers and times. */
+export const picture = Effect.fnUntraced(function* (prefix: string) {
   const sql = yield* SqlClient.SqlClient
   const { derived } = yield* ClusterWorld
   const made = yield* derived
   const items = yield* sql<Record<string, unknown> & { id: string }>`
-    SELECT item.id, item.s3_key, item.status, item.type, item.etag, item.size_bytes::float8, container, duration_seconds,
-      width, height, video_codec, audio_codec, bitrate::float8, streams, thumbnails, thumbhash, failure_step,
-      failure_message, failure_attempts, object.processed_at IS NOT NULL AS processed, object.missing_at IS NULL AS there
-    FROM media_items AS item JOIN processed_s3_objects AS object ON object.item_id = item.id ORDER BY item.s3_key`
+    SELECT item.id, substr(item.s3_key, length(${prefix}) + 1) AS key, item.status, item.type, item.etag,
+      item.size_bytes::float8, container, duration_seconds, width, height, video_codec, audio_codec, bitrate::float8,
+      streams, thumbnails, thumbhash, failure_step, failure_message, failure_attempts,
+      object.processed_at IS NOT NULL AS processed, object.missing_at IS NULL AS there, derivative_versions
+    FROM media_items AS item JOIN processed_s3_objects AS object ON object.item_id = item.id
+    WHERE starts_with(item.s3_key, ${prefix}) ORDER BY item.s3_key`
   return items.map(({ id, ...item }) => [item, made.get(id) ?? []] as const)
 })
 
-export const ready = ({ operations }: Runner) =>
+export const isReady = ({ operations }: Runner) =>
   Effect.map(JoyHttp.request(operations, "/health/ready"), ({ status }) => status === 200)
 
-/** Different files out of one, and a few that are bad. */
+export interface Body {
+  readonly key: string
+  readonly body: Buffer
+}
+
+/** Different files out of three, and a few that are bad. */
 export const corpus = Effect.fnUntraced(function* (size: number) {
   const image = readFileSync(yield* TestMedia.image())
   const audio = readFileSync(yield* TestMedia.audio())
   const video = readFileSync(yield* TestMedia.video({ seconds: 1 }))
-  return Array.from({ length: size }, (_, n) => {
+  return Array.from({ length: size }, (_, n): Body => {
     const name = String(n).padStart(4, "0")
-    // What follows the end of a medium is nothing to its readers.
-    const unlike = (body: Buffer) => Buffer.concat([body, freeBox(n)])
     if (n % 20 === 7) return { key: `${name}.mp4`, body: Buffer.from(`no film ${n}`) }
-    if (n % 4 === 1) return { key: `${name}.mp4`, body: unlike(video) }
+    // What follows the end of a medium is nothing to its readers.
+    if (n % 4 === 1) return { key: `${name}.mp4`, body: Buffer.concat([video, freeBox(n)]) }
     if (n % 4 === 2) return { key: `${name}.mp3`, body: Buffer.concat([audio, audio.subarray(-400 - n)]) }
     return { key: `${name}.jpg`, body: Buffer.concat([image, Buffer.from(name)]) }
   })

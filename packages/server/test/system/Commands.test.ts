@@ -24,6 +24,8 @@ const commands = [
   ["up"],
   ["serve"],
   ["ingest"],
+  ["ingest", "status"],
+  ["ingest", "rebuild"],
   ["migrate"],
   ["admin"],
   ["admin", "create"],

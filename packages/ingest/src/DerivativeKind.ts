@@ -1,0 +1,44 @@
+import type { ItemSuperseded } from "@joy/catalog/IngestedItem"
+import { ObjectKey } from "@joy/domain/StoredObject"
+import type { ProbeResult } from "@joy/media/ProbeResult"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+import type { TakenWork } from "./Outbox.ts"
+import type { StepError } from "./StepErrors.ts"
+
+/** What was made: the files are in the derived store. */
+export const Made = Schema.Struct({
+  /** All that has to be there for it to be believed. */
+  keys: Schema.Array(ObjectKey),
+  /** What the catalogue is to know of it, as its kind writes it. */
+  facts: Schema.Json
+})
+export type Made = typeof Made.Type
+
+/**
+ * A kind of derivative: what is made from every object. A new one is described below, made in a file of its own, and added
+ * to `Derivatives`. The workflows, the outbox and `joy ingest rebuild` know kinds by nothing but this.
+ */
+export interface DerivativeKind extends DerivativeDescription {
+  /** Makes it and writes it to the derived store. May be done twice. */
+  readonly make: (work: TakenWork, probed: ProbeResult) => Effect.Effect<Made, StepError>
+  /** Tells the catalogue of it. Belongs in the transaction that ends the step. */
+  readonly record: (work: TakenWork, made: Made) => Effect.Effect<void, ItemSuperseded>
+}
+
+export interface DerivativeDescription {
+  /** What `--kind` says. */
+  readonly name: string
+  /** What the step is called where it fails. */
+  readonly step: string
+  /** Raised when it is made in another way. What was made in an older one can be told. */
+  readonly version: number
+  /** Whether an item is shown without it, and gets it afterwards. */
+  readonly after: "probe" | "ready"
+}
+
+export const thumbnail: DerivativeDescription = { name: "thumbnail", step: "thumbnails", version: 1, after: "probe" }
+
+/** Every kind that there is. */
+export const descriptions: ReadonlyArray<DerivativeDescription> = [thumbnail]
