@@ -51,7 +51,7 @@ const anotherProcess = Layer.build(Layer.fresh(oneProcess))
 
 describeWith(["redis"], "Principals with Redis", () => {
   layer(twoWorlds, { excludeTestServices: true })((it) => {
-    it.effect("copies what it read, for a minute at most, and believes it", () =>
+    it.effect("copies who it is and what they may do, for a minute at most, and believes it [R1, R12]", () =>
       Effect.gen(function* () {
         yield* heard
         const sql = yield* SqlClient.SqlClient

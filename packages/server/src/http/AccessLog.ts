@@ -7,6 +7,7 @@ import * as Metric from "effect/Metric"
 
 import { Configuration } from "../config/Configuration.ts"
 import { requests } from "../Metrics.ts"
+import { ClientAddress } from "./ClientAddress.ts"
 
 /**
  * One line per answer, written in batches: a write per request would cost more than the request. It has no query string
@@ -20,6 +21,7 @@ export class AccessLog extends Context.Service<
     AccessLog,
     Effect.gen(function* () {
       const { logFormat, logLevel } = yield* Configuration
+      const address = yield* ClientAddress
       const services = yield* Effect.context<never>()
       const counters = new Map(
         ["1xx", "2xx", "3xx", "4xx", "5xx"].map((status) => [status[0], Metric.withAttributes(requests, { status })])
@@ -50,9 +52,12 @@ export class AccessLog extends Context.Service<
         const path = (request.url ?? "/").split("?", 1)[0] ?? "/"
         if (path.startsWith("/health")) return
         const started = performance.now()
+        // Once the connection is closed, the socket knows no more.
+        const peer = request.socket.remoteAddress ?? ""
         response.once("close", () => {
           counters.get(String(response.statusCode)[0])?.updateUnsafe(1, services)
           if (isQuiet) return
+          const forwardedFor = request.headers["x-forwarded-for"]?.toString()
           const entry = {
             time: new Date().toISOString(),
             id,
@@ -61,7 +66,7 @@ export class AccessLog extends Context.Service<
             // 499, as nginx has it: the client went away before the answer was complete.
             status: response.writableFinished ? response.statusCode : 499,
             ms: Math.round((performance.now() - started) * 10) / 10,
-            ip: request.socket.remoteAddress
+            ip: address.resolve(peer, forwardedFor)
           }
           write(
             logFormat === "json"

@@ -30,7 +30,11 @@ const networks = (cidrs: ReadonlyArray<string>) => {
  */
 export class ClientAddress extends Context.Service<
   ClientAddress,
-  { readonly of: Effect.Effect<RequestFacts, never, HttpServerRequest.HttpServerRequest> }
+  {
+    readonly of: Effect.Effect<RequestFacts, never, HttpServerRequest.HttpServerRequest>
+    /** The client's address, by that of who is connected and by what the request says. */
+    readonly resolve: (peer: string, forwardedFor: string | undefined) => string
+  }
 >()("@joy/server/ClientAddress") {
   static readonly layer = Layer.effect(
     ClientAddress,
@@ -39,7 +43,8 @@ export class ClientAddress extends Context.Service<
       const trusted = networks(trustedProxies)
       const isTrusted = (address: string) => trusted.check(address, family(address))
 
-      const resolve = (peer: string, forwardedFor: string | undefined) => {
+      const resolve = (connected: string, forwardedFor: string | undefined) => {
+        const peer = plain(connected)
         if (forwardedFor === undefined || !isTrusted(peer)) return peer
         const hops = forwardedFor.split(",").map((hop) => plain(hop.trim()))
         let client = peer
@@ -52,10 +57,11 @@ export class ClientAddress extends Context.Service<
       }
 
       return ClientAddress.of({
+        resolve,
         of: Effect.map(HttpServerRequest.HttpServerRequest, (request) => ({
           ip: Option.match(request.remoteAddress, {
             onNone: () => null,
-            onSome: (peer) => resolve(plain(peer), request.headers["x-forwarded-for"])
+            onSome: (peer) => resolve(peer, request.headers["x-forwarded-for"])
           }),
           userAgent: request.headers["user-agent"] ?? null
         }))

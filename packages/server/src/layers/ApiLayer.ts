@@ -109,7 +109,7 @@ const listener = (shutdownTimeout: Duration.Duration) =>
       })
       return yield* Effect.mapError(Layer.build(server), ListenFailed.of({ name: "PORT", host, port }))
     })
-  ).pipe(Layer.provide(AccessLog.layer))
+  ).pipe(Layer.provide(AccessLog.layer), Layer.provide(ClientAddress.layer))
 
 /** The API on its port. Needs the database; gives the server, so that others can tell where it listens. */
 export const layer = (options: { readonly shutdownTimeout: Duration.Duration }) =>

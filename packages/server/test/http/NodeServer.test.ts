@@ -69,6 +69,21 @@ describe("the listener", () => {
     server.close()
   })
 
+  it("gives up on a request that does not arrive within 30 seconds, with a problem document [E1, L8]", async () => {
+    const { port, server } = await listening()
+    assert.strictEqual(server.requestTimeout, 30_000)
+    // Looked at every five seconds.
+    server.requestTimeout = 100
+    server.on("request", (request) => request.resume())
+    const [head = "", body = ""] = (
+      await raw(port, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+    ).split("\r\n\r\n")
+    assert.match(head, /^HTTP\/1.1 408 /)
+    assert.match(head, /content-type: application\/problem\+json/i)
+    assert.strictEqual(JSON.parse(body).type, "urn:joy:request-timeout")
+    server.close()
+  }, 20_000)
+
   for (const [name, bytes, status] of [
     ["no HTTP at all", "hello\r\n\r\n", 400],
     ["a request without a host", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 400],

@@ -1,4 +1,5 @@
 import { assert, describe, layer } from "@effect/vitest"
+import * as Joy from "@joy/testing/Joy"
 import * as JoyHttp from "@joy/testing/JoyHttp"
 import * as JoyUp from "@joy/testing/JoyUp"
 import * as Effect from "effect/Effect"
@@ -176,6 +177,8 @@ describe("limits", () => {
         assert.strictEqual((yield* guess("shared", from("2001:db8:0:2::1"))).status, 401)
         const ips = (yield* audited(userId, "login.failed")).map(({ ip }) => ip)
         assert.includeMembers(ips, ["203.0.113.1", "2001:db8:0:1::0", "2001:db8:0:2::1"])
+        const { joy } = yield* JoyUp.JoyUp
+        yield* Joy.until(Effect.sync(joy.stdout), (log) => log.includes('"ip":"2001:db8:0:2::1"'))
       })
     )
 

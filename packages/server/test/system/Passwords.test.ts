@@ -124,6 +124,28 @@ describe("accounts", () => {
       })
     )
 
+    it.effect("are checked a few at a time: the others wait, too many are sent away, and the rest goes on [P8]", () =>
+      Effect.gen(function* () {
+        const { admin, request } = yield* JoyUp.JoyUp
+        const attempts = Effect.all(
+          Array.from({ length: 300 }, (_, n) => login(`one-of-many-${n}`, "not this one")),
+          { concurrency: "unbounded" }
+        )
+        const others = Effect.replicateEffect(request("/protected", { token: admin.token }), 20)
+        const [answers, meanwhile] = yield* Effect.all([attempts, others], { concurrency: 2 })
+        assert.deepStrictEqual([...new Set(meanwhile.map(({ status }) => status))], [200])
+        const sentAway = answers.filter(({ status }) => status === 503)
+        assert.strictEqual(answers.filter(({ status }) => status === 401).length + sentAway.length, 300)
+        // Of 300 the queue takes 128; how many were done by then is up to the machine.
+        assert.isAbove(sentAway.length, 0)
+        for (const answer of sentAway) {
+          assert.strictEqual(yield* typeOf(answer), "503 service-unavailable")
+          assert.strictEqual(answer.headers["retry-after"], "2")
+        }
+        assert.strictEqual((yield* login("one-of-many-0", "not this one")).status, 401)
+      })
+    )
+
     it.effect("take their time to refuse, whether there is one or not [P10]", () =>
       Effect.gen(function* () {
         const { account } = yield* JoyUp.JoyUp

@@ -279,10 +279,10 @@ describeWith(["redis", "s3", "ffmpeg"], "joy serve and joy ingest on real server
       })
     )
 
-    it.effect("stop in order, with no secret in what they wrote [R19]", () =>
+    it.effect("stop in order, with no secret in what they wrote [R1, R19]", () =>
       Effect.gen(function* () {
         const { env, ingest, one, two } = yield* Production
-        const { token } = yield* admin
+        const { token, tokens } = yield* admin
         const ends = yield* Effect.all([one.joy.stop("SIGTERM"), two.joy.stop("SIGINT")], { concurrency: 2 })
         for (const { code, millis, stderr } of ends) {
           assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
@@ -292,6 +292,7 @@ describeWith(["redis", "s3", "ffmpeg"], "joy serve and joy ingest on real server
         const secrets = [
           password,
           token,
+          JoyUp.refreshTokenOf(tokens).split(".")[1] ?? "-",
           env["AWS_SECRET_ACCESS_KEY"] ?? "-",
           new URL(env["DATABASE_URL"] ?? "postgres://x:y@z").password,
           "sig=",
