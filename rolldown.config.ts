@@ -25,7 +25,8 @@ export default defineConfig({
   input: {
     joy: "joy",
     "hashing-thread": "packages/auth/src/HashingThread.ts",
-    "listing-thread": "packages/storage/src/folder/ListingThread.ts"
+    "listing-thread": "packages/storage/src/folder/ListingThread.ts",
+    "demux-thread": "packages/media/src/demux/DemuxWorker.ts"
   },
   platform: "node",
   /**

@@ -55,7 +55,7 @@ export interface DemuxerOptions {
 }
 
 // Bundled, the thread's code is a file of its own beside this one.
-const entry = new URL(import.meta.url.endsWith(".ts") ? "./demux/DemuxWorker.ts" : "./DemuxWorker.js", import.meta.url)
+const entry = new URL(import.meta.url.endsWith(".ts") ? "./demux/DemuxWorker.ts" : "./demux-thread.js", import.meta.url)
 
 const startWorker: Effect.Effect<Worker, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => {
