@@ -15,6 +15,7 @@ import type { FfmpegOptions } from "./FfmpegTools.ts"
 import { FfprobeFrames, lacksScreen, showFrame, withFrame } from "./FfprobeColor.ts"
 import { FfprobeOutput, show, toProbeResult as fromFfprobe } from "./FfprobeOutput.ts"
 import { probeImage } from "./ImageProbe.ts"
+import { maxPixels } from "./Images.ts"
 import { FfmpegMissing, type MediaError, UnreadableMedia } from "./MediaError.ts"
 import * as ObjectBytes from "./ObjectBytes.ts"
 import type { ProbeResult } from "./ProbeResult.ts"
@@ -103,6 +104,8 @@ const make = Effect.fnUntraced(function* (options: ProbeOptions) {
         }
       })
     )
+    const isHuge = result.streams.some(({ height, width }) => (width ?? 0) * (height ?? 0) > maxPixels)
+    if (isHuge) return yield* unreadable(`declares more than ${maxPixels} pixels`)
     return options.keepLocation === true ? result : { ...result, location: null }
   })
 

@@ -74,7 +74,7 @@ describe.skipIf(process.platform === "win32")("Ffmpeg over a tool that misbehave
     })
   )
 
-  it.live.skipIf(!hasProc)("kills the tool when nobody waits for it any more", () =>
+  it.live.skipIf(!hasProc)("kills the tool when nobody waits for it any more [M2]", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(runFake("exec sleep 7004"))
       yield* Effect.suspend(() =>
@@ -92,7 +92,7 @@ describe.skipIf(process.platform === "win32")("Ffmpeg over a tool that misbehave
     })
   )
 
-  it.live("tells nothing of ours in its message", () =>
+  it.live("tells nothing of ours in its message [M1]", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(
         runFake('for a; do :; done; echo "[mov @ 0x55d0] $a: something strange" >&2; exit 1')
@@ -108,7 +108,7 @@ describe.skipIf(process.platform === "win32")("Ffmpeg over a tool that misbehave
     })
   )
 
-  it.live("survives a flood on standard error", () =>
+  it.live("survives a flood on standard error [M4]", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(runFake("yes complaint | head -c 5000000 >&2; echo last words >&2; exit 1"))
       assert.match(error.message, /last words$/)
@@ -133,7 +133,7 @@ describe.skipIf(process.platform === "win32")("Ffmpeg over a tool that misbehave
     })
   )
 
-  it.live.skipIf(process.platform !== "linux")("ends one that eats the processor or the memory", () =>
+  it.live.skipIf(process.platform !== "linux")("ends one that eats the processor or the memory [M2]", () =>
     Effect.gen(function* () {
       const { prlimit } = yield* Effect.map(Ffmpeg.Ffmpeg, ({ tools }) => tools.isolation).pipe(
         Effect.provide(ffmpegOf({}))
@@ -147,6 +147,19 @@ describe.skipIf(process.platform === "win32")("Ffmpeg over a tool that misbehave
         })
       )
       assert.include(["MediaResourceExceeded", "UnreadableMedia"], error._tag)
+    })
+  )
+
+  it.live.skipIf(!hasProc)("may write no file [M2]", () =>
+    Effect.gen(function* () {
+      const { prlimit } = yield* Effect.map(Ffmpeg.Ffmpeg, ({ tools }) => tools.isolation).pipe(
+        Effect.provide(ffmpegOf({}))
+      )
+      if (prlimit === null) return
+      const file = "/tmp/joy-fake-output"
+      const output = yield* runFake(`(echo written > ${file}) 2>/dev/null; cat ${file} 2>/dev/null; echo end`)
+      fs.rmSync(file, { force: true })
+      assert.strictEqual(Buffer.from(output).toString(), "end\n")
     })
   )
 

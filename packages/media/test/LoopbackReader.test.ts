@@ -106,7 +106,7 @@ describe("LoopbackReader", () => {
       })
     )
 
-    it.effect("is over with its scope, also in the middle of a read", () =>
+    it.effect("is over with its scope, also in the middle of a read [M1]", () =>
       Effect.gen(function* () {
         const scope = yield* Scope.make()
         const { store, url } = yield* Scope.provide(served(), scope)

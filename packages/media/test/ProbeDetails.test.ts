@@ -165,7 +165,7 @@ describe.skipIf(!hasFfmpeg)(`What a player needs to choose${needsFfmpeg}`, () =>
       })
     )
 
-    it.effect("keeps no place unless it is told to", () =>
+    it.effect("keeps no place unless it is told to [M10]", () =>
       Effect.gen(function* () {
         const library = yield* Library
         assert.isNull((yield* probe("place.jpg")).location)

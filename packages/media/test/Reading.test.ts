@@ -172,7 +172,7 @@ describe("ObjectBytes", () => {
 describe("Demuxer", () => {
   const stuck: ObjectBytes.ObjectBytes = { sizeBytes: 1_000, read: () => Effect.never, stats: { bytes: 0, reads: 0 } }
 
-  it.live("gives up at its limit, and works on with another thread", () =>
+  it.live("gives up at its limit, and works on with another thread [M4]", () =>
     Effect.gen(function* () {
       const { probe } = yield* Demuxer.Demuxer
       const given = yield* Effect.all(

@@ -76,7 +76,7 @@ describe("subtitle files", () => {
     )
   })
 
-  it("reads ten megabytes of what never ends in no time", () => {
+  it("reads megabytes of what never ends in no time [M4]", () => {
     const started = process.cpuUsage()
     for (const text of ["{\\p1", "<", "\n ", "--> ", "00:00:01,000 --> "])
       vtt(`[Script Info]\nDialogue: ${text.repeat(2_000_000)}`)

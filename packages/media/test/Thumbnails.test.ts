@@ -75,6 +75,15 @@ describe.skipIf(!hasFfmpeg)(`Thumbnails${needsFfmpeg}`, () => {
       )
     }
 
+    it.effect("carry nothing of what the picture says about itself [M10]", () =>
+      Effect.gen(function* () {
+        for (const { bytes } of (yield* make("place.jpg")).images) {
+          const { exif, icc, iptc, xmp } = yield* Effect.promise(() => sharp(bytes).metadata())
+          assert.deepStrictEqual([exif, icc, iptc, xmp], [undefined, undefined, undefined, undefined])
+        }
+      })
+    )
+
     it.effect("looks for a frame that shows something", () =>
       Effect.gen(function* () {
         const { images } = yield* make("black.mp4")
