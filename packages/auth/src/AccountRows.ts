@@ -15,7 +15,10 @@ export const Position = Schema.Tuple([Timestamp, UserId])
 export interface NewAccount {
   readonly username: Username
   readonly email: Email | null
-  readonly passwordHash: string
+  readonly emailVerified?: boolean
+  readonly displayName?: string | null
+  /** `null` for who signs in by a provider alone. */
+  readonly passwordHash: string | null
   /** By name; those that don't exist are left out. */
   readonly roles: ReadonlyArray<string>
 }
@@ -93,12 +96,12 @@ export const make = Effect.gen(function* () {
 
   const insert = Effect.fnUntraced(function* (account: NewAccount) {
     const id = UserId.make(SecureRandom.uuidV7Unsafe())
-    const { email, username } = account
+    const { displayName = null, email, emailVerified = false, username } = account
     yield* sql`
-      INSERT INTO users (id, username, username_key, email, email_key, password_hash)
+      INSERT INTO users (id, username, username_key, email, email_key, email_verified, display_name, password_hash)
       VALUES (
         ${id}, ${username.normalize("NFC")}, ${AccountKeys.fold(username)}, ${email},
-        ${email === null ? null : AccountKeys.fold(email)}, ${account.passwordHash}
+        ${email === null ? null : AccountKeys.fold(email)}, ${emailVerified}, ${displayName}, ${account.passwordHash}
       )`
     yield* sql`
       INSERT INTO user_roles (user_id, role_id)

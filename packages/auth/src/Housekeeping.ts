@@ -37,9 +37,13 @@ export class Housekeeping extends Context.Service<
           SELECT id FROM audit_log WHERE created_at < now() - ${auditFor}::text::interval
           LIMIT ${batch}::int FOR UPDATE SKIP LOCKED
         ) RETURNING id`
+      const flows = sql`
+        DELETE FROM oauth_flows WHERE id IN (
+          SELECT id FROM oauth_flows WHERE expires_at < now() LIMIT ${batch}::int FOR UPDATE SKIP LOCKED
+        ) RETURNING id`
 
       const tidy = Effect.forEach(
-        [sessions, audit],
+        [sessions, audit, flows],
         (deletion) => Effect.repeat(deletion, { while: (rows) => rows.length === batch }),
         { discard: true }
       ).pipe(Effect.orDie, Effect.withSpan("Housekeeping.tidy"))
@@ -53,7 +57,9 @@ export class Housekeeping extends Context.Service<
     Effect.gen(function* () {
       const { tidy } = yield* Housekeeping
       yield* tidy.pipe(
-        Effect.catchCause((cause) => Effect.logWarning("Old sessions and audit entries were not deleted", cause)),
+        Effect.catchCause((cause) =>
+          Effect.logWarning("Old sessions, audit entries and sign-ins by a provider were not deleted", cause)
+        ),
         Effect.schedule(Schedule.jittered(Schedule.spaced("1 hour"))),
         Effect.forkScoped
       )

@@ -24,6 +24,9 @@ export const defaultRules = {
   /** Registrations from one network. */
   register: { limit: 30, window: Duration.minutes(1) },
   "register-long": { limit: 200, window: Duration.hours(1) },
+  /** Steps of sign-ins by a provider, from one network: each sign-in has two or three. */
+  oauth: { limit: 60, window: Duration.minutes(1) },
+  "oauth-long": { limit: 600, window: Duration.hours(1) },
   /** Refreshes of one session. One token may be shown by many tabs at once. */
   "refresh-session": { limit: 600, window: Duration.minutes(1) },
   /** Refreshes from one network. */

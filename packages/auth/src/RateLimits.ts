@@ -32,6 +32,7 @@ const groups = {
   loginNetwork: ["login-network", "login-network-long"],
   loginAccount: ["login-account", "login-account-long"],
   register: ["register", "register-long"],
+  oauth: ["oauth", "oauth-long"],
   refreshSession: ["refresh-session"],
   refreshNetwork: ["refresh-network"]
 } as const satisfies Record<string, ReadonlyArray<RuleName>>
@@ -79,6 +80,8 @@ export class RateLimits extends Context.Service<
       attempt: Effect.Effect<A, E, R>
     ) => Effect.Effect<A, E | TooManyRequests, R>
     readonly register: (facts: RequestFacts) => Effect.Effect<void, TooManyRequests>
+    /** A step of a sign-in by a provider. */
+    readonly oauth: (facts: RequestFacts) => Effect.Effect<void, TooManyRequests>
     readonly refresh: (refreshToken: Redacted.Redacted, facts: RequestFacts) => Effect.Effect<void, TooManyRequests>
   }
 >()("@joy/auth/RateLimits") {
@@ -187,6 +190,10 @@ export class RateLimits extends Context.Service<
         yield* count(groups.register, [networkOf(facts.ip)], aloud)
       })
 
+      const oauth = Effect.fn("RateLimits.oauth")(function* (facts: RequestFacts) {
+        yield* count(groups.oauth, [networkOf(facts.ip)], aloud)
+      })
+
       const refresh = Effect.fn("RateLimits.refresh")(function* (refreshToken: Redacted.Redacted, facts: RequestFacts) {
         yield* count(groups.refreshNetwork, [networkOf(facts.ip)], aloud)
         const secret = RefreshSecret.parse(refreshToken)
@@ -196,10 +203,11 @@ export class RateLimits extends Context.Service<
         }
       })
 
-      const on = RateLimits.of({ login, register, refresh })
+      const on = RateLimits.of({ login, register, oauth, refresh })
       const off = RateLimits.of({
         login: (_target, _facts, attempt) => attempt,
         register: () => Effect.void,
+        oauth: () => Effect.void,
         refresh: () => Effect.void
       })
       return rateLimits === "off" ? off : on

@@ -2,6 +2,7 @@ import { CurrentPrincipal, sessionIdOf } from "@joy/domain/CurrentPrincipal"
 import type { HotReads } from "@joy/domain/HotReads"
 import { SessionId, UserId } from "@joy/domain/Ids"
 import * as Keyset from "@joy/domain/Keyset"
+import { OAuthProvider } from "@joy/domain/OAuth"
 import type { Page, PageQuery } from "@joy/domain/Page"
 import * as Policy from "@joy/domain/Policy"
 import type { Forbidden, InvalidRequest } from "@joy/domain/Problem"
@@ -40,6 +41,8 @@ export interface OpenOptions extends RequestFacts {
   readonly userId: UserId
   /** The hash that the password was checked against: if the account has another by now, the sign-in came too late. */
   readonly passwordHash?: Redacted.Redacted | undefined
+  /** The provider that vouched for them, if it was no password. */
+  readonly by?: OAuthProvider | undefined
 }
 
 export interface SessionQuery extends PageQuery {
@@ -117,6 +120,7 @@ export class Sessions extends Context.Service<
           tokenHash: Schema.Uint8Array,
           keyId: Schema.String,
           passwordHash: Schema.NullOr(Schema.String),
+          by: Schema.NullOr(OAuthProvider),
           ip: Schema.NullOr(Schema.String),
           userAgent: Schema.NullOr(Schema.String)
         }),
@@ -139,7 +143,8 @@ export class Sessions extends Context.Service<
               actorId: UserId.make(row.userId),
               subjectId: UserId.make(row.userId),
               sessionId: SessionId.make(row.id),
-              facts: row
+              facts: row,
+              detail: row.by === null ? {} : { by: row.by }
             })}
           )
           SELECT refresh_expires_at FROM opened`
@@ -157,6 +162,7 @@ export class Sessions extends Context.Service<
             tokenHash: secret.hash,
             keyId: key.id,
             passwordHash: options.passwordHash === undefined ? null : Redacted.value(options.passwordHash),
+            by: options.by ?? null,
             ...clean(options)
           })
           if (Option.isNone(inserted)) return yield* new InvalidCredentials({})

@@ -5,7 +5,9 @@ import { ApiKeysApi } from "./ApiKeysApi.ts"
 import { AuditApi } from "./AuditApi.ts"
 import { AuthApi, IdentityApi } from "./AuthApi.ts"
 import { HealthApi } from "./HealthApi.ts"
+import { LinkedIdentitiesApi } from "./LinkedIdentitiesApi.ts"
 import { MediaApi } from "./MediaApi.ts"
+import { OAuthApi } from "./OAuthApi.ts"
 import { RequestValidation } from "./RequestValidation.ts"
 import { RolesApi } from "./RolesApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
@@ -14,8 +16,10 @@ import { UsersApi } from "./UsersApi.ts"
 /** Every route there is. The server implements it, the client and `/openapi.json` are derived from it. */
 export class Api extends HttpApi.make("joy")
   .add(AuthApi)
+  .add(OAuthApi)
   .add(IdentityApi)
   .add(UsersApi)
+  .add(LinkedIdentitiesApi)
   .add(RolesApi)
   .add(SessionsApi)
   .add(ApiKeysApi)

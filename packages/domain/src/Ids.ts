@@ -13,6 +13,12 @@ export type RoleId = typeof RoleId.Type
 export const SessionId = Uuid.pipe(Schema.brand("SessionId"), Schema.annotate({ identifier: "SessionId" }))
 export type SessionId = typeof SessionId.Type
 
+export const LinkedIdentityId = Uuid.pipe(
+  Schema.brand("LinkedIdentityId"),
+  Schema.annotate({ identifier: "LinkedIdentityId" })
+)
+export type LinkedIdentityId = typeof LinkedIdentityId.Type
+
 export const ApiKeyId = Uuid.pipe(Schema.brand("ApiKeyId"), Schema.annotate({ identifier: "ApiKeyId" }))
 export type ApiKeyId = typeof ApiKeyId.Type
 

@@ -1,4 +1,6 @@
 import * as KeyStore from "@joy/auth/KeyStore"
+import { providersOf } from "@joy/auth/OAuthConfig"
+import { OAuthProviders } from "@joy/auth/OAuthProviders"
 import { Ffmpeg } from "@joy/media/Ffmpeg"
 import { FfmpegMissing } from "@joy/media/MediaError"
 import { newest } from "@joy/migrations/Migrations"
@@ -14,6 +16,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { Configuration } from "../config/Configuration.ts"
 import * as DatabaseLayer from "../layers/DatabaseLayer.ts"
 import * as MediaLayer from "../layers/MediaLayer.ts"
+import * as OAuthLayer from "../layers/OAuthLayer.ts"
 import * as StoreLayer from "../layers/StoreLayer.ts"
 import * as Migrations from "../Migrations.ts"
 import * as JoyRedis from "../Redis.ts"
@@ -78,6 +81,18 @@ const keys = Effect.gen(function* () {
   return `${keysFile}, ${file.signing.length} signing ${file.signing.length === 1 ? "key" : "keys"}`
 })
 
+const oauth = Effect.gen(function* () {
+  const { oauth } = yield* Configuration
+  const providers = providersOf(oauth)
+  if (providers.length === 0) return "not configured; people sign in by password"
+  const service = yield* OAuthProviders
+  for (const provider of providers) {
+    const advice = `${oauth[provider]?.issuer} does not say how to sign in there. Is it reachable from here?`
+    yield* Effect.mapError(service.reach(provider), () => new Finding({ advice }))
+  }
+  return `${providers.join(" and ")} say how to sign in; whether they take the client shows when somebody does`
+}).pipe(Effect.provide(OAuthLayer.layer))
+
 const look = <R>(check: Effect.Effect<string, { readonly message: string }, R>) => Effect.exit(check)
 
 /** Looks at everything that joy needs and says what to do where something is wrong. */
@@ -90,9 +105,10 @@ export const doctor = Effect.gen(function* () {
     redis: look(redis),
     store: look(store),
     ffmpeg: look(ffmpeg),
-    keys: look(keys)
+    keys: look(keys),
+    oauth: look(oauth)
   }
-  for (const name of ["database", "redis", "store", "ffmpeg", "keys"] as const) {
+  for (const name of ["database", "redis", "store", "ffmpeg", "keys", "oauth"] as const) {
     const exit = yield* checks[name]
     if (Exit.isSuccess(exit)) {
       yield* Console.log(`✓ ${name}: ${exit.value}`)

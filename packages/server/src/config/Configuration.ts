@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os"
 import * as Path from "node:path"
 
+import type { OAuthOptions } from "@joy/auth/OAuthConfig"
 import { defaultRules, type Rules } from "@joy/auth/RateLimitRules"
 import { isReservedKey } from "@joy/storage/ReservedKeys"
 import * as Context from "effect/Context"
@@ -9,6 +10,8 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
+import { isLoopback } from "./Loopback.ts"
+import * as OAuthVariables from "./OAuthVariables.ts"
 import { rateLimits } from "./RateLimits.ts"
 import * as Variable from "./Variable.ts"
 
@@ -42,6 +45,7 @@ export interface Settings {
   readonly refreshGrace: number
   readonly registration: "open" | "closed"
   readonly rateLimits: Rules | "off"
+  readonly oauth: OAuthOptions
   readonly ingestInterval: number
   readonly ingestConcurrency: number
   readonly ingestIgnore: ReadonlyArray<string>
@@ -68,8 +72,6 @@ export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()
     return ["The configuration can't be used:", ...lines].join("\n")
   }
 }
-
-const isLoopback = (host: string) => /^(localhost|127(\.\d+){3}|::1|\[::1\])$/.test(host)
 
 /** Keys have no leading slash, and a prefix ends in one, so that `media` does not name `media-old/` too. */
 const asPrefix = (text: string) => text.replace(/^\/+/, "").replace(/([^/])$/, "$1/")
@@ -124,6 +126,7 @@ const read = Effect.gen(function* () {
       Variable.oneOf("open", "closed")("REGISTRATION", isLoopback(host) ? ("open" as const) : ("closed" as const))
     ),
     rateLimits: yield* get(rateLimits("RATE_LIMITS", defaultRules)),
+    oauth: yield* OAuthVariables.read(problems),
     ingestInterval: yield* get(Variable.duration("INGEST_INTERVAL", bucketName === null ? 60_000 : 300_000)),
     ingestConcurrency: yield* get(Variable.integer(1, 64)("INGEST_CONCURRENCY", availableParallelism())),
     ingestIgnore: yield* get(Variable.list("INGEST_IGNORE", [])),

@@ -1,7 +1,5 @@
-import { AccessTokens } from "@joy/auth/AccessTokens"
 import { AccountChanges } from "@joy/auth/AccountChanges"
 import { Accounts } from "@joy/auth/Accounts"
-import type { OpenSession } from "@joy/auth/OpenSession"
 import { RateLimits } from "@joy/auth/RateLimits"
 import { Sessions } from "@joy/auth/Sessions"
 import { Api } from "@joy/domain/Api"
@@ -10,12 +8,12 @@ import { Leaving } from "@joy/domain/LogoutAuthorization"
 import * as Policy from "@joy/domain/Policy"
 import { InvalidRequest, ServiceUnavailable } from "@joy/domain/Problem"
 import { InvalidRefreshToken } from "@joy/domain/Session"
-import type { User } from "@joy/domain/User"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 
 import { ClientAddress } from "./ClientAddress.ts"
 import { RefreshCookie } from "./RefreshCookie.ts"
+import * as TokensAnswer from "./TokensAnswer.ts"
 
 export const AuthHandlers = HttpApiBuilder.group(
   Api,
@@ -24,24 +22,10 @@ export const AuthHandlers = HttpApiBuilder.group(
     const accounts = yield* Accounts
     const changes = yield* AccountChanges
     const sessions = yield* Sessions
-    const tokens = yield* AccessTokens
     const limits = yield* RateLimits
     const cookie = yield* RefreshCookie
     const address = yield* ClientAddress
-
-    const answer = Effect.fnUntraced(function* (user: User, session: OpenSession, byCookie: boolean) {
-      const { accessToken, expiresIn } = yield* tokens.issue(session)
-      if (byCookie) yield* cookie.set(session.refreshToken, session.refreshExpiresAt)
-      return {
-        user,
-        sessionId: session.sessionId,
-        accessToken,
-        tokenType: "Bearer" as const,
-        expiresIn,
-        ...(byCookie ? {} : { refreshToken: session.refreshToken }),
-        refreshExpiresAt: session.refreshExpiresAt
-      }
-    })
+    const answer = yield* TokensAnswer.make
 
     return handlers.handleAll({
       register: Effect.fnUntraced(function* ({ payload }) {

@@ -26,8 +26,10 @@ import { ClientAddress } from "../http/ClientAddress.ts"
 import { DenialNotes } from "../http/DenialNotes.ts"
 import { HealthHandlers } from "../http/HealthHandlers.ts"
 import { IdentityHandlers } from "../http/IdentityHandlers.ts"
+import { LinkedIdentityHandlers } from "../http/LinkedIdentityHandlers.ts"
 import { MediaHandlers } from "../http/MediaHandlers.ts"
 import * as NodeServer from "../http/NodeServer.ts"
+import { OAuthHandlers } from "../http/OAuthHandlers.ts"
 import * as ProblemDocuments from "../http/ProblemDocuments.ts"
 import * as RateLimitFields from "../http/RateLimitFields.ts"
 import { RefreshCookie } from "../http/RefreshCookie.ts"
@@ -44,7 +46,9 @@ const handlers = Layer.mergeAll(
   ApiKeyHandlers,
   AuditHandlers,
   AuthHandlers,
+  OAuthHandlers,
   IdentityHandlers,
+  LinkedIdentityHandlers,
   UserHandlers,
   RoleHandlers,
   SessionHandlers,

@@ -11,6 +11,9 @@ import { Denials } from "@joy/auth/Denials"
 import { Housekeeping } from "@joy/auth/Housekeeping"
 import { Keys } from "@joy/auth/Keys"
 import * as KeySigner from "@joy/auth/KeySigner"
+import { LinkedIdentities } from "@joy/auth/LinkedIdentities"
+import { OAuthAccounts } from "@joy/auth/OAuthAccounts"
+import { OAuthFlows } from "@joy/auth/OAuthFlows"
 import { PasswordHasher } from "@joy/auth/PasswordHasher"
 import { PasswordPolicy } from "@joy/auth/PasswordPolicy"
 import { Principals } from "@joy/auth/Principals"
@@ -29,6 +32,7 @@ import * as Layer from "effect/Layer"
 import { Configuration } from "../config/Configuration.ts"
 import * as EventLog from "../EventLog.ts"
 import * as Redis from "../Redis.ts"
+import * as OAuthLayer from "./OAuthLayer.ts"
 
 const config = Layer.unwrap(
   Effect.map(Configuration, (settings) =>
@@ -76,13 +80,15 @@ export const layer = Layer.mergeAll(
   AccountChanges.layerNoDeps,
   ApiKeys.layerNoDeps,
   ApiKeyPrincipals.layerNoDeps,
+  LinkedIdentities.layerNoDeps,
+  OAuthAccounts.layerNoDeps,
   AuditTrail.layerNoDeps,
   Roles.layerNoDeps,
   Principals.layerNoDeps,
   AccessTokens.layer,
   Housekeeping.layerHourly
 ).pipe(
-  Layer.provideMerge(Layer.merge(Sessions.layerNoDeps, Denials.layer)),
-  Layer.provide([Revocations.layer, SessionUse.layer, EventLog.layer, OwnedItems.layerUserDeletion]),
+  Layer.provideMerge([Sessions.layerNoDeps, OAuthFlows.layerNoDeps, Denials.layer]),
+  Layer.provide([OAuthLayer.layer, Revocations.layer, SessionUse.layer, EventLog.layer, OwnedItems.layerUserDeletion]),
   Layer.provideMerge(foundation)
 )

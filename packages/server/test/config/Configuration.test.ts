@@ -1,3 +1,6 @@
+import { generateKeyPairSync } from "node:crypto"
+import { inspect } from "node:util"
+
 import { assert, describe, it } from "@effect/vitest"
 import { defaultRules } from "@joy/auth/RateLimitRules"
 import { Configuration } from "@joy/server/config/Configuration"
@@ -10,6 +13,9 @@ const read = (env: Record<string, string>) =>
     Effect.provide(Configuration.layer),
     Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(env)))
   )
+
+const pem = (namedCurve: string) =>
+  generateKeyPairSync("ec", { namedCurve }).privateKey.export({ type: "pkcs8", format: "pem" }).toString()
 
 describe("the configuration", () => {
   it.effect("needs nothing", () =>
@@ -167,4 +173,79 @@ describe("the configuration", () => {
       })
     )
   }
+
+  describe("of providers", () => {
+    const google = { OAUTH_GOOGLE_CLIENT_ID: "g", OAUTH_GOOGLE_CLIENT_SECRET: "hunter2" }
+    const apple = {
+      OAUTH_APPLE_CLIENT_ID: "a",
+      OAUTH_APPLE_TEAM_ID: "t",
+      OAUTH_APPLE_KEY_ID: "k",
+      OAUTH_APPLE_PRIVATE_KEY: pem("P-256")
+    }
+    const redirects = { OAUTH_REDIRECT_URIS: "https://app.example.org/signed-in, org.example.app:/signed-in" }
+
+    it.effect("has none, or Google, or Apple, or both", () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual((yield* read({})).oauth, { google: null, apple: null, redirectUris: [] })
+        const both = (yield* read({ ...google, ...apple, ...redirects })).oauth
+        assert.deepStrictEqual(both.redirectUris, ["https://app.example.org/signed-in", "org.example.app:/signed-in"])
+        assert.deepInclude(both.google, { clientId: "g", issuer: "https://accounts.google.com" })
+        assert.deepInclude(both.apple, { clientId: "a", teamId: "t", keyId: "k", issuer: "https://appleid.apple.com" })
+        // On one line, as a file of variables has it.
+        const escaped = { ...apple, OAUTH_APPLE_PRIVATE_KEY: apple.OAUTH_APPLE_PRIVATE_KEY.replaceAll("\n", "\\n") }
+        const alone = (yield* read({ ...escaped, ...redirects })).oauth
+        assert.isNull(alone.google)
+        assert.isNotNull(alone.apple)
+        assert.notMatch(inspect(both, { depth: 9 }), /hunter2|PRIVATE KEY/)
+      })
+    )
+
+    for (const [what, env, names] of [
+      ["half of Google", { OAUTH_GOOGLE_CLIENT_ID: "g" }, ["OAUTH_GOOGLE_CLIENT_SECRET", "OAUTH_REDIRECT_URIS"]],
+      ["Google without an address", google, ["OAUTH_REDIRECT_URIS"]],
+      [
+        "a quarter of Apple",
+        { OAUTH_APPLE_TEAM_ID: "t", ...redirects },
+        ["OAUTH_APPLE_CLIENT_ID", "OAUTH_APPLE_KEY_ID", "OAUTH_APPLE_PRIVATE_KEY"]
+      ],
+      [
+        "a key that is none",
+        { ...apple, ...redirects, OAUTH_APPLE_PRIVATE_KEY: "hunter2" },
+        ["OAUTH_APPLE_PRIVATE_KEY"]
+      ],
+      [
+        "a key on another curve",
+        { ...apple, ...redirects, OAUTH_APPLE_PRIVATE_KEY: pem("P-384") },
+        ["OAUTH_APPLE_PRIVATE_KEY"]
+      ],
+      ["a key alone that is none", { OAUTH_APPLE_PRIVATE_KEY: "hunter2", ...redirects }, Object.keys(apple)],
+      [
+        "plain HTTP to another machine",
+        { OAUTH_GOOGLE_ISSUER: "http://accounts.example.org" },
+        ["OAUTH_GOOGLE_ISSUER"]
+      ],
+      ["an address of another kind", { OAUTH_APPLE_ISSUER: "file:///etc/passwd" }, ["OAUTH_APPLE_ISSUER"]],
+      ...[
+        "javascript:alert(1)",
+        "JavaScript:alert(1)",
+        "data:text/html,a",
+        "vbscript:a",
+        "file:///a",
+        "blob:https://a/b",
+        "/signed-in",
+        "app.example.org",
+        "https://a.example/#b",
+        "https://a.example#",
+        "https://ok.example,javascript:alert(1)"
+      ].map((uri) => [uri, { OAUTH_REDIRECT_URIS: uri }, ["OAUTH_REDIRECT_URIS"]] as const)
+    ] as const) {
+      it.effect(`does not start with ${what}, says so, and shows no secret [O13, O18]`, () =>
+        Effect.gen(function* () {
+          const error = yield* Effect.flip(read(env))
+          assert.deepStrictEqual(error.problems.map(({ name }) => name).toSorted(), [...names].toSorted())
+          assert.notMatch(error.message, /hunter2|PRIVATE KEY/)
+        })
+      )
+    }
+  })
 })

@@ -11,6 +11,9 @@ const open = [
   "GET /health/ready",
   "GET /health/redis",
   "POST /auth/login",
+  "POST /auth/oauth/authorize",
+  "POST /auth/oauth/callback",
+  "POST /auth/oauth/exchange",
   "POST /auth/refresh",
   "POST /auth/register"
 ]

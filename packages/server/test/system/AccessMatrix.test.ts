@@ -125,6 +125,8 @@ const newAccount = (prefix: string) => (asked: Asked) => ({
   password: JoyUp.accountPassword
 })
 
+const oauthCallback = () => ({ provider: "google", code: "a", state: "b", flowSecret: "c" })
+
 const makeRole: Rule["make"] = ({ up }, actor) =>
   up.admin.client.roles.create({ payload: { name: `for-${actor}-${++made}`, permissions: [] } }).pipe(
     Effect.map(({ id }) => id),
@@ -160,9 +162,25 @@ const rules: Readonly<Record<string, Rule>> = {
     spends: true,
     endsOthers: true
   },
+  // Without a provider nobody gets further than this; what follows has tests of its own.
+  "POST /auth/oauth/authorize": {
+    statuses: [404, 404, 404, 404, 404, 404, 404],
+    body: () => ({ provider: "google", redirectUri: "https://app.example.org/signed-in" })
+  },
+  "POST /auth/oauth/callback": { statuses: [400, 400, 400, 400, 400, 400, 400], body: oauthCallback },
+  "POST /auth/oauth/exchange": {
+    statuses: [400, 400, 400, 400, 400, 400, 400],
+    body: () => ({ code: "a", flowSecret: "b" })
+  },
+  "POST /auth/oauth/link": { statuses: sessionsAlone(400), body: oauthCallback },
   "GET /protected": { statuses: signedIn },
   "GET /.well-known/jwks.json": { statuses: everybody },
   "GET /users/me": { statuses: signedIn },
+  "GET /users/me/identities": { statuses: signedIn },
+  "DELETE /users/me/identities/:id": {
+    statuses: sessionsAlone(404),
+    path: ({ world }) => `/users/me/identities/${world.scanId}`
+  },
   "GET /users": { statuses: administrators(200) },
   "POST /users": { statuses: administrators(201), body: newAccount("created") },
   "GET /users/:id": {
