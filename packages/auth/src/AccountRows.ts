@@ -37,16 +37,19 @@ export const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
   const columns = sql`
-    u.id, u.username, u.email, u.email_verified, u.display_name, u.disabled_at IS NOT NULL AS disabled, u.created_at,
-    u.updated_at, ARRAY(
+    u.id, u.username, u.email, u.email_verified AS "emailVerified", u.display_name AS "displayName",
+    u.disabled_at IS NOT NULL AS disabled, u.created_at AS "createdAt", u.updated_at AS "updatedAt", ARRAY(
       SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name
     ) AS roles`
 
-  const byId = SqlSchema.findOneOption({
-    Request: UserId,
-    Result: User,
-    execute: (id) => sql`SELECT ${columns} FROM users u WHERE u.id = ${id}`
-  })
+  /** As `byId`, by another client: blind to what the transaction at hand has changed. */
+  const byIdOver = (client: SqlClient.SqlClient) =>
+    SqlSchema.findOneOption({
+      Request: UserId,
+      Result: User,
+      execute: (id) => client`SELECT ${columns} FROM users u WHERE u.id = ${id}`
+    })
+  const byId = byIdOver(sql)
 
   const byIdentifier = SqlSchema.findOneOption({
     Request: Schema.Struct({ kind: Schema.Literals(["email", "username"]), key: Schema.String }),
@@ -129,5 +132,5 @@ export const make = Effect.gen(function* () {
     execute: () => sql`SELECT count(*)::int AS users FROM users`
   })
 
-  return { byId, byIdentifier, credentials, locked, page, roles, insert, rehash, setPassword, count }
+  return { byId, byIdOver, byIdentifier, credentials, locked, page, roles, insert, rehash, setPassword, count }
 })

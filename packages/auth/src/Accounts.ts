@@ -1,4 +1,5 @@
 import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
+import { HotReads } from "@joy/domain/HotReads"
 import type { UserId } from "@joy/domain/Ids"
 import * as Keyset from "@joy/domain/Keyset"
 import type { Page, PageQuery } from "@joy/domain/Page"
@@ -102,12 +103,21 @@ export class Accounts extends Context.Service<
   static readonly layerNoDeps: Layer.Layer<
     Accounts,
     never,
-    AuditLog | AuthConfig | PasswordHasher | PasswordPolicy | RateLimits | Sessions | Signer | SqlClient.SqlClient
+    | AuditLog
+    | AuthConfig
+    | HotReads
+    | PasswordHasher
+    | PasswordPolicy
+    | RateLimits
+    | Sessions
+    | Signer
+    | SqlClient.SqlClient
   > = Layer.effect(
     Accounts,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const rows = yield* AccountRows.make
+      const hotById = rows.byIdOver(yield* HotReads)
       const audit = yield* AuditLog
       const config = yield* AuthConfig
       const hasher = yield* PasswordHasher
@@ -117,7 +127,7 @@ export class Accounts extends Context.Service<
       const signer = yield* Signer
 
       const userOf = Effect.fn("Accounts.userOf")(function* (id: UserId) {
-        const found = yield* Effect.orDie(rows.byId(id))
+        const found = yield* Effect.orDie(hotById(id))
         return Option.isSome(found) ? found.value : yield* new UserNotFound({})
       })
 
@@ -142,12 +152,12 @@ export class Accounts extends Context.Service<
             facts: entry.facts,
             detail: { roles }
           })
-          return yield* Effect.orDie(userOf(id))
+          return Option.getOrThrow(yield* rows.byId(id))
         },
         sql.withTransaction,
         // Two at once, or one spelling more of the same name: the database decides.
         Effect.catchReason("SqlError", "UniqueViolation", () => Effect.fail(new AccountExists({}))),
-        Effect.catchTag("SqlError", Effect.die)
+        Effect.catchTag(["SqlError", "SchemaError"], Effect.die)
       )
 
       const register = Effect.fn("Accounts.register")(function* (account: NewAccount, facts: RequestFacts) {
