@@ -7,6 +7,7 @@ import listeners from "./0007_listeners.ts"
 import scanRanges from "./0008_scan_ranges.ts"
 import housekeeping from "./0009_housekeeping.ts"
 import derivatives from "./0010_derivatives.ts"
+import recentRotations from "./0011_recent_rotations.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -18,7 +19,8 @@ export const migrations = {
   "0007_listeners": listeners,
   "0008_scan_ranges": scanRanges,
   "0009_housekeeping": housekeeping,
-  "0010_derivatives": derivatives
+  "0010_derivatives": derivatives,
+  "0011_recent_rotations": recentRotations
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

@@ -28,6 +28,8 @@ const Found = Schema.Struct({
   secretKeyId: Schema.String,
   tokenHash: Schema.Uint8Array,
   previousTokenHash: Schema.NullOr(Schema.Uint8Array),
+  /** Tokens from this number on were spent within the grace, if any were. */
+  recentCounter: Schema.NullOr(Schema.Int),
   refreshExpiresAt: Timestamp,
   live: Schema.Boolean,
   withinGrace: Schema.Boolean,
@@ -42,9 +44,9 @@ const ended = Effect.fail(new InvalidRefreshToken({}))
 
 /**
  * Exchanges refresh tokens. A token that is current is replaced by its successor, in one UPDATE that names it, so of any
- * number of callers with one token one rotates and the others find it rotated. The token before the current one gets the
- * current one again, the very same, in two cases: within the grace after the rotation (callers side by side, tabs), and
- * later as long as the current one is unused (its answer got lost). "Unused" is `last_used_at <= rotated_at`: it was not
+ * number of callers with one token one rotates and the others find it rotated. A spent token gets the current one, the
+ * very same, in two cases: within the grace after it was spent (callers side by side, tabs, a request that was long on its
+ * way), and later if it is the one before the current one and that is unused (its answer got lost). "Unused" is `last_used_at <= rotated_at`: it was not
  * exchanged, else it would not be current any more, and no access token that was issued with it was ever shown, which
  * `SessionUse` writes down. In every other case a spent token was shown by somebody who should have its successor: it
  * was copied. Nobody can tell who is the thief, so the session ends for both (RFC 9700, 4.14.2; it knows no grace, which
@@ -57,7 +59,7 @@ export const make = Effect.gen(function* () {
   const audit = yield* AuditLog
   const revocations = yield* Revocations
   const { refreshGrace, sessionIdleTtl } = yield* AuthConfig
-  const graceSeconds = Duration.toSeconds(refreshGrace)
+  const grace = sql`${Duration.toSeconds(refreshGrace)}::float8 * interval '1 second'`
   const idleSeconds = Duration.toSeconds(sessionIdleTtl)
   // Who waits for the row waits here, and not with a connection that others need.
   const share = yield* SharedRuns.make<string, OpenSession, InvalidRefreshToken | RefreshTokenReused>()
@@ -70,7 +72,8 @@ export const make = Effect.gen(function* () {
         s.previous_token_hash AS "previousTokenHash",
         least(s.expires_at, s.idle_expires_at) AS "refreshExpiresAt",
         s.revoked_at IS NULL AND s.expires_at > now() AND s.idle_expires_at > now() AND u.disabled_at IS NULL AS live,
-        s.rotated_at + ${graceSeconds}::float8 * interval '1 second' >= now() AS "withinGrace",
+        CASE WHEN s.recent_since + ${grace} >= now() THEN s.recent_counter END AS "recentCounter",
+        s.rotated_at + ${grace} >= now() AS "withinGrace",
         s.last_used_at <= s.rotated_at AS "successorUnused"
       FROM sessions s JOIN users u ON u.id = s.user_id
       WHERE s.id = ${id}`
@@ -88,6 +91,12 @@ export const make = Effect.gen(function* () {
     execute: ({ from, id, ip, to, userAgent }) => sql`
       UPDATE sessions s SET
         token_hash = ${to}, previous_token_hash = token_hash, counter = counter + 1,
+        (recent_counter, recent_since) = (
+          SELECT CASE WHEN keeps THEN recent_counter WHEN follows THEN counter - 1 ELSE counter END,
+            CASE WHEN keeps THEN recent_since WHEN follows THEN rotated_at ELSE now() END
+          FROM (SELECT recent_since + ${grace} >= now() AS keeps,
+            counter > 0 AND rotated_at + ${grace} >= now() AS follows) AS spans
+        ),
         rotated_at = now(), last_used_at = now(), updated_at = now(),
         idle_expires_at = least(now() + ${idleSeconds}::float8 * interval '1 second', expires_at),
         ip = coalesce(${ip}, ip), user_agent = coalesce(${userAgent}, user_agent)
@@ -149,7 +158,8 @@ export const make = Effect.gen(function* () {
     }
 
     const isParent = counter === found.counter - 1 && equal(found.previousTokenHash, shown)
-    if (isParent && (found.withinGrace || found.successorUnused)) {
+    const isRecent = found.recentCounter !== null && counter >= found.recentCounter && counter < found.counter
+    if (isRecent || (isParent && (found.withinGrace || found.successorUnused))) {
       const { refreshExpiresAt, userId } = found
       const refreshToken = RefreshSecret.derive(key, sessionId, found.counter).token
       return { userId, sessionId, counter: found.counter, refreshToken, refreshExpiresAt }

@@ -25,7 +25,8 @@ const graceIsOver = (id: SessionId) =>
   Effect.flatMap(
     SqlClient.SqlClient,
     (sql) => sql`
-      UPDATE sessions SET rotated_at = rotated_at - interval '11 seconds', last_used_at = last_used_at - interval '11 seconds'
+      UPDATE sessions SET rotated_at = rotated_at - interval '11 seconds', recent_since = recent_since - interval '11 seconds',
+        last_used_at = last_used_at - interval '11 seconds'
       WHERE id = ${id}`
   )
 
@@ -131,11 +132,37 @@ describe("Sessions.rotate", () => {
       })
     )
 
-    it.effect("ends the session when a token comes whose successor was exchanged [R4]", () =>
+    it.effect("gives who is late within the grace what is current, however often that changed meanwhile [R3, R8]", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const first = yield* newSession()
+        const second = yield* rotate(first.refreshToken)
+        const third = yield* rotate(second.refreshToken)
+        const passed = (seconds: number) => sql`
+          UPDATE sessions SET rotated_at = rotated_at - ${seconds}::float8 * interval '1 second',
+            recent_since = recent_since - ${seconds}::float8 * interval '1 second' WHERE id = ${first.sessionId}`
+        for (const { refreshToken } of [first, second]) {
+          const late = yield* rotate(refreshToken)
+          assert.deepStrictEqual([text(late), late.counter], [text(third), 2])
+        }
+        yield* passed(6)
+        const fourth = yield* rotate(third.refreshToken)
+        yield* passed(6)
+        // Two were spent twelve seconds ago, one six.
+        const fifth = yield* rotate(fourth.refreshToken)
+        for (const { refreshToken } of [third, fourth])
+          assert.strictEqual(text(yield* rotate(refreshToken)), text(fifth))
+        assert.strictEqual(yield* refusal(second.refreshToken), "RefreshTokenReused")
+        assert.strictEqual(yield* refusal(fifth.refreshToken), "InvalidRefreshToken")
+      })
+    )
+
+    it.effect("ends the session when a token comes late whose successor was exchanged [R4]", () =>
       Effect.gen(function* () {
         const first = yield* newSession()
         const second = yield* rotate(first.refreshToken)
         const third = yield* rotate(second.refreshToken)
+        yield* graceIsOver(first.sessionId)
         assert.strictEqual(yield* refusal(first.refreshToken), "RefreshTokenReused")
         assert.strictEqual(yield* refusal(third.refreshToken), "InvalidRefreshToken")
       })
@@ -145,6 +172,7 @@ describe("Sessions.rotate", () => {
       Effect.gen(function* () {
         const first = yield* newSession()
         yield* rotate((yield* rotate(first.refreshToken)).refreshToken)
+        yield* graceIsOver(first.sessionId)
         const all = yield* Effect.all(
           Array.from({ length: 20 }, () => refusal(first.refreshToken)),
           {

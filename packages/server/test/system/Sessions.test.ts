@@ -156,6 +156,7 @@ describe("sessions", () => {
           const elsewhere = yield* signIn("robbed")
           const second = yield* Effect.flatMap(refresh(stolen.refresh), open)
           const newest = yield* Effect.flatMap(refresh(second.refresh), open)
+          yield* past(performance.now() + graceMillis + 500)
           const late = yield* post("/auth/refresh", {
             body: { refreshToken: stolen.refresh },
             headers: { "user-agent": "Thief/1" }
