@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from "node:fs"
+import { accessSync, constants, existsSync, readdirSync, statSync } from "node:fs"
 import { delimiter, join } from "node:path"
 
 const isExecutable = (path: string): boolean => {
@@ -20,3 +20,9 @@ export const findOnPath = (name: string): string | null =>
 /** The ffmpeg and ffprobe that tests use: `FFMPEG_PATH` and `FFPROBE_PATH`, or those on `PATH`. */
 export const ffmpeg = (): string | null => process.env["FFMPEG_PATH"] ?? findOnPath("ffmpeg")
 export const ffprobe = (): string | null => process.env["FFPROBE_PATH"] ?? findOnPath("ffprobe")
+
+/** The library that gives one process another clock (`LD_PRELOAD`), where it is installed: Debian calls it `faketime`. */
+export const faketime = (): string | null =>
+  (existsSync("/usr/lib") ? readdirSync("/usr/lib") : [])
+    .map((folder) => join("/usr/lib", folder, "faketime", "libfaketimeMT.so.1"))
+    .find((path) => existsSync(path)) ?? null

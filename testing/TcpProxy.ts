@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
 /**
- * A line to a server that can be made bad. With `carried`, only of connections that ever carried this text to the server
+ * A line to a server that can be made bad. With `carried`, only of connections that carried this text to the server
  * (`LISTEN "news"`, say); without, of all.
  */
 export interface TcpProxy {
@@ -26,9 +26,11 @@ export interface TcpProxy {
 interface Line {
   readonly client: Socket
   readonly upstream: Socket
-  /** All that the client sent so far, as far as it is text that matters here. */
+  /** What the client sent last: enough to know a connection by that has a purpose of its own. */
   sent: string
 }
+
+const remembered = 65_536
 
 type State =
   | { readonly _tag: "open" | "cut" | "hanging" }
@@ -57,8 +59,7 @@ export const make = (target: number): Effect.Effect<TcpProxy, never, Scope.Scope
         })
       }
       client.on("data", (bytes) => {
-        // Statements are named once in the life of a connection, soon after it begins.
-        if (line.sent.length < 1_000_000) line.sent += bytes.toString("latin1")
+        line.sent = (line.sent + bytes.toString("latin1")).slice(-remembered)
         if (state._tag === "hanging") return
         if (state._tag === "slow") setTimeout(() => upstream.write(bytes), state.millis)
         else upstream.write(bytes)

@@ -143,12 +143,14 @@ export const run = (
   from: From,
   args: ReadonlyArray<string>,
   folder: string,
-  more: Readonly<Record<string, string>>
+  more: Readonly<Record<string, string>>,
+  input = ""
 ) => {
   const [program = "", ...rest] = commandOf(from)
   const result = spawnSync(program, [...rest, ...args], {
     cwd: folder,
     env: environment(folder, more),
+    input,
     encoding: "utf8"
   })
   if (result.status !== 0) throw new Error(`joy ${args.join(" ")} failed:\n${result.stdout}${result.stderr}`)

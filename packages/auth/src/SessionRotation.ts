@@ -46,11 +46,11 @@ const ended = Effect.fail(new InvalidRefreshToken({}))
  * Exchanges refresh tokens. A token that is current is replaced by its successor, in one UPDATE that names it, so of any
  * number of callers with one token one rotates and the others find it rotated. A spent token gets the current one, the
  * very same, in two cases: within the grace after it was spent (callers side by side, tabs, a request that was long on its
- * way), and later if it is the one before the current one and that is unused (its answer got lost). "Unused" is `last_used_at <= rotated_at`: it was not
- * exchanged, else it would not be current any more, and no access token that was issued with it was ever shown, which
- * `SessionUse` writes down. In every other case a spent token was shown by somebody who should have its successor: it
- * was copied. Nobody can tell who is the thief, so the session ends for both (RFC 9700, 4.14.2; it knows no grace, which
- * all services of some size have).
+ * way), and later if it is the one before the current one and that is unused (its answer got lost). "Unused" is
+ * `last_used_at <= rotated_at`: it was not exchanged, else it would not be current any more, and no access token that was
+ * issued with it was ever shown, which `SessionUse` writes down. In every other case a spent token was shown by somebody
+ * who should have its successor: it was copied. Nobody can tell who is the thief, so the session ends for both (RFC 9700,
+ * 4.14.2; it knows no grace, which all services of some size have).
  */
 export const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient

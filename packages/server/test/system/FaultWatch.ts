@@ -30,8 +30,12 @@ export interface Client {
   refresh: string
 }
 
+export const sessionIdOf = ({ refresh }: Client) => refresh.slice(0, refresh.indexOf("."))
+
 const Tokens = Schema.fromJsonString(Schema.Struct({ accessToken: Schema.String, refreshToken: Schema.String }))
 const decodeTokens = Schema.decodeUnknownEffect(Tokens)
+
+type Answer = Pick<JoyHttp.Answer, "headers" | "status" | "text">
 
 /** How a connection failed, as far as the system says it. */
 const reasonOf = (cause: unknown) =>
@@ -41,6 +45,9 @@ export class FaultWatch {
   readonly seen: Seen
   /** Who answers at the moment; a balancer knows it too. */
   servers: ReadonlyArray<Server>
+
+  /** Requests that were sent. */
+  begun = 0
 
   constructor(fault: string, servers: ReadonlyArray<Server>) {
     this.servers = servers
@@ -65,11 +72,11 @@ export class FaultWatch {
   }
 
   /** Asks, and gives the status and the body; 0 when there was no answer. */
-  ask(server: Server, path: string, options: JoyHttp.RequestOptions = {}) {
+  ask(server: Server, path: string, options: JoyHttp.RequestOptions = {}): Effect.Effect<Answer> {
     return Effect.suspend(() => {
       const began = performance.now()
+      this.begun++
       return server.request(path, options).pipe(
-        Effect.map(({ headers, status, text }) => ({ status, text, headers })),
         Effect.catchDefect((cause) => Effect.succeed({ status: 0, text: reasonOf(cause), headers: {} })),
         Effect.tap(({ status, text }) =>
           Effect.sync(() => {
@@ -87,15 +94,15 @@ export class FaultWatch {
   }
 
   /** Signs in; once more while nobody can. */
-  signIn(server: Server): Effect.Effect<Client> {
-    const options = { method: "POST", body: { identifier: "admin", password } }
+  signIn(server: Server, identifier = "admin"): Effect.Effect<Client> {
+    const options = { method: "POST", body: { identifier, password } }
     return Effect.flatMap(this.ask(server, "/auth/login", options), ({ status, text }) =>
       status === 200
         ? Effect.map(Effect.orDie(decodeTokens(text)), (tokens) => ({
             access: tokens.accessToken,
             refresh: tokens.refreshToken
           }))
-        : Effect.andThen(Effect.sleep("100 millis"), this.signIn(server))
+        : Effect.andThen(Effect.sleep("100 millis"), this.signIn(server, identifier))
     )
   }
 
@@ -212,6 +219,7 @@ const rows: Array<Seen> = []
 
 /** What was seen in this file, as a table. */
 export const report = () => {
+  if (rows.length === 0) return
   const table = [
     ["fault", "requests", "worst ms", "ends", "worst ms", "503", "revoked accepted", "live refused"],
     ...rows.map((seen) =>

@@ -16,7 +16,7 @@ import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import { afterAll } from "vitest"
 
-import { type Client, FaultWatch, report } from "./FaultWatch.ts"
+import { type Client, FaultWatch, report, sessionIdOf } from "./FaultWatch.ts"
 
 /** A Postgres of this file's own, which can be stopped without anybody else noticing. It keeps its port. */
 class Postgres extends Context.Service<
@@ -85,8 +85,6 @@ const commitsStop = Effect.fnUntraced(function* (column: "token_hash" | "revoked
   }
 }, Effect.orDie)
 
-const sessionIdOf = ({ refresh }: Client) => refresh.slice(0, refresh.indexOf("."))
-
 const counterOf = Effect.fnUntraced(function* (client: Client) {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql<{ readonly counter: number }>`
@@ -96,9 +94,9 @@ const counterOf = Effect.fnUntraced(function* (client: Client) {
 
 const refreshWith = (token: string) => ({ method: "POST", body: { refreshToken: token } })
 
-describeWith(["redis"], "Sessions, when Postgres", () => {
-  afterAll(report)
+afterAll(report)
 
+describeWith(["redis"], "Sessions, when Postgres", () => {
   layer(Postgres.layer, { excludeTestServices: true, timeout: "120 seconds" })((it) => {
     it.effect("is killed between UPDATE and COMMIT, keep the token that was shown [R6, R9]", () =>
       Effect.gen(function* () {

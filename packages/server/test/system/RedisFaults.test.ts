@@ -23,9 +23,9 @@ const watching = Effect.fnUntraced(function* (fault: string) {
 const keepOn = <A, E, R>(effect: Effect.Effect<A, E, R>, millis: number, pause: number) =>
   Effect.forever(Effect.andThen(effect, Effect.sleep(pause))).pipe(Effect.timeoutOption(millis))
 
-describeWith(["redis"], "Sessions, when Redis", () => {
-  afterAll(report)
+afterAll(report)
 
+describeWith(["redis"], "Sessions, when Redis", () => {
   layer(world, { excludeTestServices: true, timeout: "120 seconds" })((it) => {
     it.effect("is stopped and comes back empty, sign nobody out and bring nobody back [R21]", () =>
       Effect.gen(function* () {
