@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process"
 import { appendFileSync, copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 
@@ -17,6 +16,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { Condition } from "../src/Condition.ts"
 import { Maintenance } from "../src/Maintenance.ts"
 import { ScanJournal } from "../src/ScanJournal.ts"
+import { daemonProcess } from "./DaemonProcess.ts"
 import * as RealDaemon from "./RealDaemon.ts"
 import { ground, items, Library, statuses, until, work } from "./World.ts"
 
@@ -37,33 +37,6 @@ const copyInto = (root: string, key: string, from: string) => {
 
 const settled = (found: Record<string, string>) =>
   Object.values(found).every((status) => status === "ready" || status === "failed")
-
-/** A daemon in a process of its own; `kill` is `kill -9`. */
-const daemonProcess = Effect.fnUntraced(function* (daemon: RealDaemon.DaemonOptions) {
-  const child = yield* Effect.acquireRelease(
-    Effect.sync(() =>
-      spawn(process.execPath, [join(import.meta.dirname, "daemonProcess.ts"), JSON.stringify(daemon)], {
-        stdio: ["ignore", "pipe", "pipe"]
-      })
-    ),
-    (child) => Effect.sync(() => child.kill("SIGKILL"))
-  )
-  let output = ""
-  child.stdout.on("data", (chunk) => (output += chunk))
-  child.stderr.on("data", (chunk) => (output += chunk))
-  const exited = Effect.callback<void>((resume) => {
-    if (child.exitCode !== null || child.signalCode !== null) resume(Effect.void)
-    else child.once("exit", () => resume(Effect.void))
-  })
-  return {
-    kill: Effect.andThen(
-      Effect.sync(() => child.kill("SIGKILL")),
-      exited
-    ),
-    exited,
-    output: Effect.sync(() => output)
-  }
-})
 
 describeWith(["ffmpeg"], "The ingest daemon", () => {
   it.live("makes a folder of real media ready; bad files fail alone and say why", () =>

@@ -18,6 +18,7 @@ import * as ClusterRunner from "../src/ClusterRunner.ts"
 import { Condition } from "../src/Condition.ts"
 import { IngestConfig } from "../src/IngestConfig.ts"
 import * as IngestDaemon from "../src/IngestDaemon.ts"
+import * as Deaths from "./Deaths.ts"
 import * as TestEvents from "./TestEvents.ts"
 
 /** By which its connections are told from those of the test. */
@@ -31,6 +32,8 @@ export interface DaemonOptions {
   readonly concurrency?: number
   readonly shared?: boolean
   readonly stallMillis?: number
+  /** Where it is to die. */
+  readonly dieAt?: Deaths.Within
 }
 
 const media = Layer.mergeAll(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(
@@ -52,11 +55,13 @@ const runners = {
 export const layer = (options: DaemonOptions) =>
   Layer.fresh(IngestDaemon.layer(options.shared === true ? runners.clustered : runners.alone)).pipe(
     Layer.provideMerge(Layer.fresh(Condition.layer)),
-    Layer.provide(Layer.fresh(ItemIngest.layer)),
+    Layer.provide(
+      Deaths.tools(options.dieAt)(
+        Layer.mergeAll(media, FolderStore.layerDerived(options.derivedRoot), Layer.fresh(ItemIngest.layer))
+      )
+    ),
     Layer.provide([
-      media,
       FolderStore.layerSource(options.root),
-      FolderStore.layerDerived(options.derivedRoot),
       Layer.fresh(TestEvents.layer),
       NodeCrypto.layer,
       IngestConfig.layer({

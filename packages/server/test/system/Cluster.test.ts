@@ -1,8 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Overview } from "@joy/ingest/IngestOverview"
+import { lives } from "@joy/ingest/RunnerRegistry"
 import * as Joy from "@joy/testing/Joy"
 import * as JoyHttp from "@joy/testing/JoyHttp"
+import * as JoyUp from "@joy/testing/JoyUp"
 import { describeWith } from "@joy/testing/Needs"
+import { OwnPostgres } from "@joy/testing/OwnPostgres"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -188,4 +191,68 @@ describeWith(["s3", "ffmpeg"], "joy ingest, several of them", () => {
       )
     }
   )
+
+  layer(ClusterWorld.layerNoDeps.pipe(Layer.provideMerge(OwnPostgres.layer)), {
+    excludeTestServices: true,
+    timeout: "240 seconds"
+  })("on a database of their own", (it) => {
+    it.effect(
+      "go on when it is restarted under them, again and again",
+      () =>
+        Effect.gen(function* () {
+          const { put } = yield* ClusterWorld
+          const { restart } = yield* OwnPostgres
+          const both = yield* pair
+          const files = yield* corpus(size)
+          for (let round = 0; round < 3; round++) {
+            const share = Math.ceil(size / 3)
+            yield* put("restarted/", files.slice(round * share, (round + 1) * share))
+            yield* Joy.until(count("restarted/", "ready"), (ready) => ready > round * share + 3)
+            yield* restart
+          }
+          yield* finished("restarted/")
+          const found = yield* picture("restarted/")
+          assert.deepStrictEqual(
+            found.map(([{ status }]) => status).toSorted(),
+            files.map((_, n) => (n % 20 === 7 ? "failed" : "ready")).toSorted()
+          )
+          for (const [{ status, type }, derived] of found) {
+            assert.strictEqual(derived.length > 0, status === "ready" && type !== "audio")
+          }
+          assert.strictEqual(yield* toldTwice, 0)
+          yield* started(2)
+          for (const runner of both) yield* Joy.until(isReady(runner), (ready) => ready, { seconds: 60 })
+        }).pipe(Effect.scoped),
+      { timeout: 300_000 }
+    )
+
+    it.effect(
+      "leave to joy serve what it is for: it finds nothing and works on nothing",
+      () =>
+        Effect.gen(function* () {
+          const { env, folder, put, start } = yield* ClusterWorld
+          const sql = yield* SqlClient.SqlClient
+          const works = (args: string, input?: string) =>
+            Effect.map(Joy.run(args.split(" "), { env, cwd: folder, input }), ({ code, stderr }) =>
+              assert.strictEqual(code, 0, stderr)
+            )
+          yield* works("keys init")
+          yield* works("admin create --username admin --email admin@example.org --password-stdin", "a fine phrase 42\n")
+          yield* put("served/", yield* corpus(3))
+          const server = yield* JoyUp.serve(folder, env)
+          const { client } = yield* server.signIn("admin", "a fine phrase 42")
+          const { scanId } = yield* Effect.orDie(client.media.refresh({ query: {} }))
+          const scan = Effect.orDie(client.media.scan({ params: { scanId } }))
+          assert.deepInclude(yield* scan, { status: "running", listed: 0 })
+          const idle = yield* sql`SELECT address FROM ingest_runners AS runner WHERE ${lives(sql)}`
+          assert.lengthOf(idle, 0)
+          assert.strictEqual(yield* undone("served/", 3), 3)
+          assert.deepInclude(yield* scan, { status: "running", listed: 0 })
+          yield* start()
+          yield* finished("served/", 3)
+          assert.deepInclude(yield* Joy.until(scan, ({ status }) => status !== "running"), { status: "finished" })
+        }).pipe(Effect.scoped),
+      { timeout: 120_000 }
+    )
+  })
 })

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { join } from "node:path"
 
 import * as Sdk from "@aws-sdk/client-s3"
+import { freePort } from "@joy/testing/FreePort"
 import * as Joy from "@joy/testing/Joy"
 import * as JoyHttp from "@joy/testing/JoyHttp"
 import * as TestDatabase from "@joy/testing/TestDatabase"
@@ -35,7 +35,8 @@ export class ClusterWorld extends Context.Service<
     readonly derived: Effect.Effect<ReadonlyMap<string, ReadonlyArray<string>>>
   }
 >()("@joy/server/test/ClusterWorld") {
-  static readonly layer = Layer.effect(
+  /** On a database that is given. */
+  static readonly layerNoDeps = Layer.effect(
     ClusterWorld,
     Effect.gen(function* () {
       const folder = yield* Joy.folder
@@ -96,16 +97,10 @@ export class ClusterWorld extends Context.Service<
         })
       }
     })
-  ).pipe(Layer.provideMerge(Layer.merge(S3Server.layer, TestDatabase.layerEmpty)))
-}
+  ).pipe(Layer.provide(S3Server.layer))
 
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(address !== null && typeof address === "object" ? address.port : 0)))
-  })
-})
+  static readonly layer = ClusterWorld.layerNoDeps.pipe(Layer.provideMerge(TestDatabase.layerEmpty))
+}
 
 export interface RunnerRow {
   readonly address: string
