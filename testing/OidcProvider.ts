@@ -155,7 +155,7 @@ export const start = Effect.fnUntraced(function* (
       ],
       // As Google and Apple do: what the scopes ask for stands in the ID token.
       conformIdTokenClaims: false,
-      scopes: ["openid", "email", "profile", "name"],
+      scopes: ["openid", "email", "profile"],
       claims: { openid: ["sub"], email: ["email", "email_verified", "is_private_email"], profile: ["name"] },
       findAccount: (_context: unknown, sub: string) => ({ accountId: sub, claims: () => people.get(sub) ?? { sub } }),
       features: { devInteractions: { enabled: false } },

@@ -360,7 +360,7 @@ describe("sign-in by a provider", () => {
     )
   })
 
-  layer(world({ REGISTRATION: "closed", RATE_LIMITS: "oauth=8/1m" }), { excludeTestServices: true })(
+  layer(world({ REGISTRATION: "closed", RATE_LIMITS: "oauth=8/1d" }), { excludeTestServices: true })(
     "where registration is closed",
     (it) => {
       it.effect("makes no account, and has its own limit by network [O16, O19]", () =>
