@@ -185,6 +185,22 @@ describe("RateLimits", () => {
         })
     )
 
+    it.effect("looks at a hundred guesses a day at one account, wherever they come from [L1]", () =>
+      Effect.gen(function* () {
+        const user = yield* newUser()
+        let looked = 0
+        for (let minute = 0; minute < 1440; minute++) {
+          for (const n of [1, 2]) {
+            const wait = yield* fail(user, `10.${n}.${minute >> 8}.${minute & 255}`)
+            if (wait === 0) looked++
+          }
+          yield* TestClock.adjust("1 minute")
+        }
+        assert.isAtMost(looked, 120)
+        assert.isAtLeast(looked, 100)
+      })
+    )
+
     it.effect("takes no more than the limit back from strangers when the owner signs in [L3]", () =>
       Effect.gen(function* () {
         const audit = yield* AuditLog

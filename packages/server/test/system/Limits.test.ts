@@ -52,7 +52,8 @@ const audited = Effect.fnUntraced(function* (userId: string, action: string) {
 const origin = "https://app.example.org"
 
 describe("limits", () => {
-  layer(JoyUp.JoyUp.layer({ CORS_ORIGINS: origin, RATE_LIMITS: "register=3/1m" }), { excludeTestServices: true })(
+  const few = "register=3/1m,refresh-session=2/1m"
+  layer(JoyUp.JoyUp.layer({ CORS_ORIGINS: origin, RATE_LIMITS: few }), { excludeTestServices: true })(
     "of a server that stands alone",
     (it) => {
       it.effect("look at five of two hundred wrong passwords that come at once [L2]", () =>
@@ -155,6 +156,14 @@ describe("limits", () => {
           const body = { refreshToken: JoyUp.refreshTokenOf(tokens) }
           const refreshed = yield* request("/auth/refresh", { method: "POST", body })
           assert.deepStrictEqual([...limitsOf(refreshed).left.keys()], ["refresh-network", "refresh-session"])
+          // The network has room for later than the session has: that is not told.
+          const refusals = yield* Effect.replicateEffect(request("/auth/refresh", { method: "POST", body }), 2)
+          const last = refusals.at(-1) ?? refreshed
+          assert.strictEqual(last.status, 429)
+          assert.deepStrictEqual(
+            [...limitsOf(last).left],
+            [["refresh-session", { r: 0, t: Number(last.headers["retry-after"]) }]]
+          )
           for (const path of ["/media", "/health", "/nowhere"]) {
             assert.isUndefined((yield* request(path)).headers["ratelimit"], path)
           }
