@@ -8,6 +8,7 @@ import scanRanges from "./0008_scan_ranges.ts"
 import housekeeping from "./0009_housekeeping.ts"
 import derivatives from "./0010_derivatives.ts"
 import recentRotations from "./0011_recent_rotations.ts"
+import sessionRoom from "./0012_session_room.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -20,7 +21,8 @@ export const migrations = {
   "0008_scan_ranges": scanRanges,
   "0009_housekeeping": housekeeping,
   "0010_derivatives": derivatives,
-  "0011_recent_rotations": recentRotations
+  "0011_recent_rotations": recentRotations,
+  "0012_session_room": sessionRoom
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

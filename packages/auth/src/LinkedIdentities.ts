@@ -23,11 +23,7 @@ import type { ProvenIdentity } from "./ProvenIdentity.ts"
 import { RateLimits } from "./RateLimits.ts"
 import type { RequestFacts } from "./RequestFacts.ts"
 
-/**
- * The identities at providers that sign in to an account.
- *
- * @effect-expect-leaking CurrentPrincipal
- */
+/** The identities at providers that sign in to an account. */
 export class LinkedIdentities extends Context.Service<
   LinkedIdentities,
   {
@@ -111,16 +107,7 @@ export class LinkedIdentities extends Context.Service<
         const principal = yield* Policy.session
         yield* limits.oauth(facts)
         const proven = yield* flows.finish(callback, facts)
-        return yield* Effect.tapErrorTag(add(principal, proven, facts), "IdentityInUse", () =>
-          audit.append({
-            action: "oauth.failed",
-            actorId: principal.userId,
-            subjectId: principal.userId,
-            sessionId: principal.sessionId,
-            facts,
-            detail: { by: proven.provider, reason: "in-use" }
-          })
-        )
+        return yield* add(principal, proven, facts)
       })
 
       const list = Effect.fn("LinkedIdentities.list")(function* (query: PageQuery) {

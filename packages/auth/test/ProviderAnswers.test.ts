@@ -169,10 +169,7 @@ describe("what providers answer", () => {
           concurrency: 2
         })
         assert.deepStrictEqual(both, ["ServiceUnavailable", "OAuthFailed"])
-        forger.recover()
-        forger.answer("/jwks", () => undefined)
-        assert.strictEqual(yield* tag(attempt("google", (claims) => ({ claims }))), "OAuthFailed")
-        assert.isBelow(performance.now() - began, 30_000)
+        assert.isBelow(performance.now() - began, 15_000)
         forger.recover()
       })
     )

@@ -56,6 +56,28 @@ describe("Sessions.rotate", () => {
       })
     )
 
+    it.effect("leaves every index alone, also among sessions that lie side by side", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { userId } = yield* newSession()
+        const sessions = yield* Sessions
+        const all = yield* Effect.replicateEffect(sessions.open({ userId, ...none }), 120)
+        const updates = sql<{ readonly rows: number; readonly withoutIndex: number }>`
+          SELECT pg_stat_get_xact_tuples_updated(oid)::int AS rows,
+            pg_stat_get_xact_tuples_hot_updated(oid)::int AS without_index
+          FROM pg_class WHERE relname = 'sessions'`
+        const [before, after] = yield* Effect.gen(function* () {
+          const [before] = yield* updates
+          for (let at = 0; at < 120; at += 12) yield* rotate(all[at]?.refreshToken ?? Redacted.make(""))
+          const [after] = yield* updates
+          return [before, after]
+        }).pipe(sql.withTransaction)
+        if (before === undefined || after === undefined) return assert.fail()
+        assert.strictEqual(after.rows - before.rows, 10)
+        assert.strictEqual(after.withoutIndex - before.withoutIndex, 10)
+      })
+    )
+
     it.effect("gives fifty callers with one token one successor, which works [R5, R6]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
