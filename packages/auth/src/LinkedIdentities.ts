@@ -23,7 +23,11 @@ import type { ProvenIdentity } from "./ProvenIdentity.ts"
 import { RateLimits } from "./RateLimits.ts"
 import type { RequestFacts } from "./RequestFacts.ts"
 
-/** The identities at providers that sign in to an account. */
+/**
+ * The identities at providers that sign in to an account.
+ *
+ * @effect-expect-leaking CurrentPrincipal
+ */
 export class LinkedIdentities extends Context.Service<
   LinkedIdentities,
   {
@@ -107,7 +111,16 @@ export class LinkedIdentities extends Context.Service<
         const principal = yield* Policy.session
         yield* limits.oauth(facts)
         const proven = yield* flows.finish(callback, facts)
-        return yield* add(principal, proven, facts)
+        return yield* Effect.tapErrorTag(add(principal, proven, facts), "IdentityInUse", () =>
+          audit.append({
+            action: "oauth.failed",
+            actorId: principal.userId,
+            subjectId: principal.userId,
+            sessionId: principal.sessionId,
+            facts,
+            detail: { by: proven.provider, reason: "in-use" }
+          })
+        )
       })
 
       const list = Effect.fn("LinkedIdentities.list")(function* (query: PageQuery) {

@@ -84,6 +84,7 @@ describe("linked identities", () => {
         const other = yield* registered
         const another = link(yield* consented("google", who)).pipe(as({ userId: other.id }))
         assert.strictEqual(yield* tag(another), "IdentityInUse")
+        assert.include(yield* audited(other.id), "oauth.failed")
         const [a, b] = [yield* registered, yield* registered]
         const wanted = person()
         const [ofA, ofB] = [yield* consented("google", wanted), yield* consented("google", wanted)]
