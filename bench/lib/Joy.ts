@@ -204,6 +204,24 @@ export const items = async (joy: Joy, token: string): Promise<ReadonlyArray<Item
   }))
 }
 
+/** How many items have a status. */
+export const countOf = async (joy: Joy, token: string, status: "ready" | "failed"): Promise<number> => {
+  let count = 0
+  let cursor = ""
+  do {
+    const response = await fetch(`${joy.url}/media?limit=200&status=${status}${cursor}`, {
+      headers: { authorization: `Bearer ${token}` }
+    })
+    const page: unknown = await response.json()
+    const found = field(page, "items")
+    if (!Array.isArray(found)) throw new Error(`GET /media was answered with ${response.status}`)
+    count += found.length
+    const next = field(page, "nextCursor")
+    cursor = typeof next === "string" ? `&cursor=${encodeURIComponent(next)}` : ""
+  } while (cursor !== "")
+  return count
+}
+
 /** Waits until `count` items are ready; fails when one failed or it takes longer than a minute. */
 export const awaitReady = async (joy: Joy, token: string, count: number): Promise<ReadonlyArray<Item>> => {
   for (const began = performance.now(); performance.now() - began < 60_000; await sleep(50)) {

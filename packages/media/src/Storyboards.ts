@@ -4,14 +4,13 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
+import { openContainer } from "./Containers.ts"
 import * as Demuxer from "./Demuxer.ts"
 import * as Ffmpeg from "./Ffmpeg.ts"
 import type { MediaError } from "./MediaError.ts"
-import * as ObjectBytes from "./ObjectBytes.ts"
 import { encodeSheet } from "./Pictures.ts"
 import type { ProbeResult } from "./ProbeResult.ts"
 import type { Served } from "./Served.ts"
-import { sniff, sniffBytes } from "./Sniff.ts"
 import { type Plan, planOf, tileFilters, type TileTimes, vttOf } from "./StoryboardPlan.ts"
 
 /** What people see when they drag along the time line. */
@@ -86,13 +85,12 @@ const make = Effect.gen(function* () {
 
   /** The keyframes that are wanted are taken out here, a sheet at a time, and nothing else of the object is read. */
   const byKeyframes = Effect.fnUntraced(function* (store: ObjectStore, object: StoredObject, plan: Plan) {
-    const bytes = yield* ObjectBytes.open(store, object, { step, budgetBytes: readBytes })
-    const kind = sniff(yield* bytes.read(0, sniffBytes))
-    if (kind.type !== "container") return null
+    const { bytes, kind } = yield* openContainer(store, object, { step, budgetBytes: readBytes })
+    if (kind === null) return null
     const sheets: Array<Sheet> = []
     for (const seconds of plan.sheets) {
       const taken = yield* demuxer
-        .frames(bytes, kind.kind, { seconds, mostBytes: sheetBytes })
+        .frames(bytes, kind, { seconds, mostBytes: sheetBytes })
         .pipe(Effect.catchTag("Undecided", () => Effect.succeed(null)))
       if (taken === null) break
       // One second of this video is one tile.

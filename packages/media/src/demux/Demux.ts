@@ -55,9 +55,9 @@ const containers: Readonly<Record<string, string>> = {
 }
 
 /** Enough to see through a few dropped frames; */
-const framesLookedAt = 100
+const framesLookedAt = 60
 /** but the packets of a Matroska file have to be read to be counted, and these many bytes are enough to read of one. */
-const bytesLookedAt = 4 * 2 ** 20
+const bytesLookedAt = 2 * 2 ** 20
 /** Up to this size a file without a length in its header is read to its end; beyond, its beginning is scaled up. */
 const scannedBytes = 32 * 2 ** 20
 
