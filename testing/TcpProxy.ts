@@ -17,6 +17,8 @@ export interface TcpProxy {
   readonly hang: Effect.Effect<void>
   /** What is asked arrives, but no answer does, and no connection breaks. */
   readonly loseAnswers: (carried?: string) => Effect.Effect<void>
+  /** The connections that there are are dead without a sign; new ones work. */
+  readonly freeze: (carried?: string) => Effect.Effect<void>
   /** Everything that is asked arrives later. */
   readonly slow: (millis: number) => Effect.Effect<void>
   /** As at first. What was held is lost: connections begin anew. */
@@ -28,6 +30,7 @@ interface Line {
   readonly upstream: Socket
   /** What the client sent last: enough to know a connection by that has a purpose of its own. */
   sent: string
+  frozen: boolean
 }
 
 const remembered = 65_536
@@ -47,7 +50,7 @@ export const make = (target: number): Effect.Effect<TcpProxy, never, Scope.Scope
     const server = createServer((client) => {
       if (state._tag === "cut") return void client.destroy()
       const upstream = connect(target, "127.0.0.1")
-      const line: Line = { client, upstream, sent: "" }
+      const line: Line = { client, upstream, sent: "", frozen: false }
       lines.add(line)
       for (const socket of [client, upstream]) {
         socket.setNoDelay(true)
@@ -60,12 +63,12 @@ export const make = (target: number): Effect.Effect<TcpProxy, never, Scope.Scope
       }
       client.on("data", (bytes) => {
         line.sent = (line.sent + bytes.toString("latin1")).slice(-remembered)
-        if (state._tag === "hanging") return
+        if (state._tag === "hanging" || line.frozen) return
         if (state._tag === "slow") setTimeout(() => upstream.write(bytes), state.millis)
         else upstream.write(bytes)
       })
       upstream.on("data", (bytes) => {
-        if (state._tag === "hanging") return
+        if (state._tag === "hanging" || line.frozen) return
         if (state._tag === "answerless" && hasCarried(line, state.carried)) return
         client.write(bytes)
       })
@@ -103,6 +106,10 @@ export const make = (target: number): Effect.Effect<TcpProxy, never, Scope.Scope
       breakOff: (carried) => Effect.sync(() => breakAll(carried)),
       hang: become({ _tag: "hanging" }, false),
       loseAnswers: (carried) => become({ _tag: "answerless", carried }, false),
+      freeze: (carried) =>
+        Effect.sync(() => {
+          for (const line of lines) line.frozen ||= hasCarried(line, carried)
+        }),
       slow: (millis) => become({ _tag: "slow", millis }, false),
       restore: become({ _tag: "open" }, true)
     }

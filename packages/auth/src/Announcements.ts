@@ -4,9 +4,11 @@ import * as Clock from "effect/Clock"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 
 import * as SharedRuns from "./SharedRuns.ts"
@@ -37,12 +39,20 @@ const lookAgainEvery = "250 millis"
 /** What the database writes down is a little longer than what the process goes by. */
 const slackMillis = 500
 
+/**
+ * Waits for work on a connection for as long as it may take. Interrupting a statement waits for the server; on a dead line
+ * that would be for ever, so what takes too long is left to end in its scope.
+ */
+const patiently = <A, E, R>(work: Effect.Effect<A, E, R>, scope: Scope.Scope) =>
+  Effect.flatMap(Effect.forkIn(work, scope), (fiber) => Effect.timeout(Fiber.join(fiber), trustMillis))
+
 const millis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 /** The sending side. */
 export const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const pg = yield* PgClient.PgClient
+  const scope = yield* Effect.scope
   const share = yield* SharedRuns.make<string, void, never>()
 
   /** Announces when the current transaction commits. */
@@ -75,14 +85,16 @@ export const make = Effect.gen(function* () {
   /** Waits until nobody answers any more from copies that are older than the call. */
   const heardByAll = share(
     "all",
-    ask.pipe(
-      // Whatever goes wrong, an end is not answered sooner for it.
-      Effect.catchCause(Effect.fail),
-      Effect.retry(Schedule.spaced(lookAgainEvery)),
-      Effect.timeoutOption(trustMillis + slackMillis),
-      Effect.asVoid,
-      Effect.orDie
-    )
+    Effect.gen(function* () {
+      const asking = yield* ask.pipe(
+        // Whatever goes wrong, an end is not answered sooner for it.
+        Effect.catchCause(Effect.fail),
+        Effect.retry(Schedule.spaced(lookAgainEvery)),
+        Effect.forkIn(scope)
+      )
+      yield* Effect.timeoutOption(Fiber.await(asking), trustMillis + slackMillis)
+      yield* Effect.forkIn(Fiber.interrupt(asking), scope)
+    })
   )
 
   return { sql, pg, announce, heardByAll }
@@ -94,22 +106,24 @@ export const listen = Effect.fnUntraced(function* (
   hear: (message: string) => Effect.Effect<void>
 ) {
   const clock = yield* Clock.Clock
+  const outer = yield* Effect.scope
   let since: number | null = null
   let trustedUntil = Number.NEGATIVE_INFINITY
   let self: string | null = null
 
   /** So that nobody waits for us. Where it fails they do, for as long as we might have trusted. */
-  const leave = Effect.suspend(() => sql`DELETE FROM session_listeners WHERE id = ${self}`).pipe(
-    Effect.interruptible,
-    Effect.timeout("1 second"),
-    Effect.ignoreCause
-  )
+  const leave = (name: string) =>
+    sql`DELETE FROM session_listeners WHERE id = ${name}`.pipe(
+      Effect.interruptible,
+      Effect.timeout("1 second"),
+      Effect.ignoreCause
+    )
 
   /** Listens until the line is lost. Each time under another name: who listens anew trusts nothing from before. */
-  const attend = Effect.gen(function* () {
-    const queue = yield* pg.listen(channel)
+  const attendIn = Effect.fnUntraced(function* (scope: Scope.Scope) {
+    const queue = yield* patiently(Scope.provide(pg.listen(channel), scope), scope)
     // There was no leaving while the database was away.
-    if (self !== null) yield* leave
+    if (self !== null) yield* Effect.forkIn(leave(self), outer)
     const name = SecureRandom.uuidV7Unsafe()
     self = name
 
@@ -128,7 +142,7 @@ export const listen = Effect.fnUntraced(function* (
 
     /** Fails when a heartbeat that was sent is not heard before the next one is due: the connection is dead. */
     const beat = Effect.gen(function* () {
-      const sentAt = yield* Effect.orElseSucceed(heartbeat, () => null)
+      const sentAt = yield* Effect.orElseSucceed(patiently(heartbeat, scope), () => null)
       yield* Effect.sleep(heartbeatEvery)
       if (sentAt !== null && trustedUntil < sentAt + trustMillis) return yield* Effect.fail("Nothing is heard")
     })
@@ -136,7 +150,7 @@ export const listen = Effect.fnUntraced(function* (
     const take = Effect.fnUntraced(function* (message: string) {
       if (message.startsWith(question)) {
         const answer = `${message.slice(question.length)}:${name}`
-        yield* Effect.forkScoped(Effect.ignoreCause(sql`SELECT pg_notify(${answers}, ${answer})`))
+        yield* Effect.forkIn(Effect.ignoreCause(sql`SELECT pg_notify(${answers}, ${answer})`), scope)
       } else if (message.startsWith(`${alive}${name}:`)) {
         trustedUntil = Number(message.slice(alive.length + name.length + 1)) + trustMillis
       } else yield* hear(message)
@@ -149,11 +163,16 @@ export const listen = Effect.fnUntraced(function* (
     since = now?.millis ?? null
     return yield* Effect.onExit(Effect.raceFirst(Effect.forever(hearing), Effect.forever(beat)), (exit) => {
       since = null
-      if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return leave
+      if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return leave(name)
       const lost = "Announcements of ended sessions are not heard; asking the database for each"
-      return Effect.andThen(Effect.logWarning(lost, exit.cause), leave)
+      return Effect.andThen(Effect.logWarning(lost, exit.cause), Effect.forkIn(leave(name), outer))
     })
-  }).pipe(Effect.scoped, Effect.catchDefect(Effect.fail))
+  })
+  const attend = Effect.gen(function* () {
+    const scope = yield* Scope.fork(outer)
+    // Closing it waits for the connection, which may be dead.
+    return yield* Effect.onExit(attendIn(scope), (exit) => Effect.forkIn(Scope.close(scope, exit), outer))
+  }).pipe(Effect.catchDefect(Effect.fail))
 
   // Those that were killed.
   yield* Effect.ignoreCause(sql`DELETE FROM session_listeners WHERE trusts_until < now() - interval '1 hour'`)

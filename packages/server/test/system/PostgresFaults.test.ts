@@ -92,6 +92,18 @@ const counterOf = Effect.fnUntraced(function* (client: Client) {
   return rows[0]?.counter ?? -1
 }, Effect.orDie)
 
+/** Waits until both servers hear everything, under other names than these; gives their names. */
+const bothTrust = Effect.fnUntraced(function* (except: ReadonlyArray<string>) {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* Joy.until(
+    sql<{ readonly id: string }>`
+      SELECT id FROM session_listeners WHERE trusts_until > clock_timestamp() AND NOT id = ANY(${except}::uuid[])`,
+    ({ length }) => length === 2,
+    { seconds: 15, what: "servers that hear" }
+  )
+  return rows.map(({ id }) => id)
+}, Effect.orDie)
+
 const refreshWith = (token: string) => ({ method: "POST", body: { refreshToken: token } })
 
 afterAll(report)
@@ -179,10 +191,22 @@ describeWith(["redis"], "Sessions, when Postgres", () => {
       })
     )
 
+    it.effect("lets the line of announcements die without a sign, hear on another soon [R22]", () =>
+      Effect.gen(function* () {
+        const { one, two, watch } = yield* watching("LISTEN dead without a sign")
+        const before = yield* bothTrust([])
+        yield* Effect.forEach([one, two], ({ postgres }) => postgres.freeze('LISTEN "joy_sessions"'))
+        yield* watch.underLoad(bothTrust(before))
+        yield* Effect.forEach([one, two], ({ postgres }) => postgres.restore)
+        watch.assertRight({ unavailable: true })
+      })
+    )
+
     it.effect("and Redis both tell nobody anything, are ended all the same [R21, R22]", () =>
       Effect.gen(function* () {
         const { one, two, watch } = yield* watching("Redis cut, LISTEN held without a sign")
         const both = [one, two]
+        yield* bothTrust([])
         yield* watch.underLoad(
           Effect.gen(function* () {
             yield* Effect.forEach(both, ({ redis }) => redis.cut)
