@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs"
-import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 
 import { assert, it } from "@effect/vitest"
+import { freePort } from "@joy/testing/FreePort"
 import * as Joy from "@joy/testing/Joy"
 import * as JoyHttp from "@joy/testing/JoyHttp"
 import * as JoyUp from "@joy/testing/JoyUp"
@@ -11,14 +11,6 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-
-/** A port that was free a moment ago. */
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 /** What somebody meets who starts it for the first time: one installation, from nothing to its second start. */
 describeWith(["ffmpeg"], "the first start", () => {
