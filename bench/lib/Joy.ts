@@ -48,6 +48,8 @@ export interface Joy {
   readonly lines: ReadonlyArray<{ readonly at: number; readonly text: string }>
   /** Asks it to stop (SIGTERM) and waits; says how long that took. */
   readonly stop: () => Promise<number>
+  /** `kill -9`. From the bundle alone: from the source the process is below another one. */
+  readonly kill: () => Promise<void>
 }
 
 const ended = (child: ChildProcess) =>
@@ -73,7 +75,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => pr
 /** Starts a command that serves, in `folder` (not in the repository), and waits until it is ready. */
 export const start = async (
   from: From,
-  command: "up" | "serve",
+  command: "up" | "serve" | "ingest",
   folder: string,
   more: Readonly<Record<string, string>> = {}
 ): Promise<Joy> => {
@@ -85,7 +87,7 @@ export const start = async (
   const began = performance.now()
   const child = spawn(program, [...args, command], {
     cwd: folder,
-    env: environment(folder, { PORT: String(port), ...more }),
+    env: environment(folder, { [command === "ingest" ? "METRICS_PORT" : "PORT"]: String(port), ...more }),
     stdio: ["ignore", "pipe", "pipe"]
   })
   running.add(child)
@@ -126,6 +128,11 @@ export const start = async (
     clearTimeout(timer)
     return performance.now() - asked
   }
+  const kill = async () => {
+    stopping = true
+    child.kill("SIGKILL")
+    await ended(child)
+  }
   return {
     pid,
     url,
@@ -134,7 +141,8 @@ export const start = async (
     readyMillis,
     startCpuMillis,
     lines,
-    stop
+    stop,
+    kill
   }
 }
 
