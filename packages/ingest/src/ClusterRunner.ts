@@ -34,7 +34,8 @@ const sharding = (config: IngestConfig["Service"], address: RunnerAddress.Runner
     refreshAssignmentsInterval: Duration.seconds(1),
     runnerHealthCheckInterval: Duration.seconds(10),
     entityMessagePollInterval: Duration.seconds(2),
-    entityTerminationTimeout: config.drain,
+    // The rest of the time is for handing the shares over.
+    entityTerminationTimeout: Duration.times(config.drain, 0.7),
     simulateRemoteSerialization: false
   })
 

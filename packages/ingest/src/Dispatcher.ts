@@ -26,6 +26,10 @@ const courtesy: Duration.Input = "1 second"
 
 const workflowOf = (work: TakenWork) => (work.kind === null ? IngestObject : MakeDerivative)
 
+/** What goes wrong with one piece of work, or with a look, is not to keep the others from being looked after. */
+const unharmed = <E>(effect: Effect.Effect<void, E>) =>
+  Effect.catchCause(effect, (cause) => Effect.logWarning("Work that is overdue could not be looked after", cause))
+
 /**
  * Hands work out from the outbox, to the whole cluster, and never more than a little beyond what its runners do at once:
  * what a process was at when it died is done again, and a file that comes now is not to wait for all that came before.
@@ -66,15 +70,21 @@ export class Dispatcher extends Context.Service<
         const workflow = workflowOf(work)
         const executionId = yield* workflow.executionId(work)
         const result = yield* onEngine(workflow.poll(executionId))
-        if (Option.isNone(result)) return yield* handOut([work])
-        if (result.value._tag === "Suspended") return yield* onEngine(workflow.resume(executionId))
+        if (Option.isNone(result)) {
+          yield* handOut([work])
+          return
+        }
+        if (result.value._tag === "Suspended") {
+          yield* onEngine(workflow.resume(executionId))
+          return
+        }
         yield* Effect.logError(`Ingest of ${JSON.stringify(work.key)} ended without a result`, result.value.exit)
         // The workflow records its own failures; this one could not even do that.
         yield* steps.conclude(work, unforeseen("publish"))
       })
 
       const lookAfterAll = Effect.flatMap(outbox.overdue(config.overdue), (late) =>
-        Effect.forEach(late, lookAfter, { concurrency: handing, discard: true })
+        Effect.forEach(late, (work) => unharmed(lookAfter(work)), { concurrency: handing, discard: true })
       )
 
       let newestFirst = false
@@ -93,7 +103,7 @@ export class Dispatcher extends Context.Service<
       const run = Effect.gen(function* () {
         // Of a dispatcher before this one nobody knows whether it came to hand out what it had taken.
         yield* Effect.flatMap(outbox.overdue(Duration.zero), handOut)
-        yield* Effect.forkScoped(Effect.forever(Effect.delay(lookAfterAll, config.overdue)))
+        yield* Effect.forkScoped(Effect.forever(Effect.delay(unharmed(lookAfterAll), config.overdue)))
         while (true) {
           const handedOut = yield* handOutMore
           // Work that becomes due by the clock rings no bell.

@@ -18,8 +18,6 @@ export class Slots extends Context.Service<
     readonly run: <A, E, R>(executionId: string, work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
     /** The executions that this process has in hand: at work, or waiting for room. */
     readonly inHand: () => ReadonlySet<string>
-    /** How many are at work. */
-    readonly working: () => number
     /** Begins nothing new for a while: a disk is full. */
     readonly rest: (duration: Duration.Duration) => Effect.Effect<void>
     readonly isResting: () => boolean
@@ -93,7 +91,6 @@ export class Slots extends Context.Service<
             )
           }),
         inHand: () => inHand,
-        working: () => working,
         rest: (duration) =>
           Effect.suspend(() => {
             resting += 1

@@ -43,6 +43,7 @@ export class Stalls extends Context.Service<
       /** When this runner first saw that a message stood still: before that it may have been somebody else's. */
       const since = new Map<string, number>()
       let orphansSince: number | null = null
+      let lookedAt = 0
 
       const pending = (shards: ReadonlyArray<string>) =>
         rows(Schema.Struct({ id: Schema.String, executionId: Schema.String }))(sql`
@@ -66,6 +67,12 @@ export class Stalls extends Context.Service<
         const shards = ClusterRunner.allShards.filter(sharding.hasShardId).map(String)
         const messages = yield* pending(shards)
         const now = yield* Clock.currentTimeMillis
+        // While the database was away, or this process asleep, nothing could move.
+        if (now - lookedAt > patience) {
+          since.clear()
+          orphansSince = null
+        }
+        lookedAt = now
         const inHand = slots.inHand()
         const standing = messages.filter(({ executionId }) => !inHand.has(executionId))
         const ids = new Set(standing.map(({ id }) => id))

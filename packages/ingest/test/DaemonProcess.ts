@@ -28,6 +28,12 @@ export const daemonProcess = Effect.fnUntraced(function* (daemon: DaemonOptions)
       exited
     ),
     exited,
+    /** Asks it to stop, and says how many milliseconds that took. */
+    stop: Effect.suspend(() => {
+      const asked = performance.now()
+      child.kill("SIGTERM")
+      return Effect.map(exited, () => performance.now() - asked)
+    }),
     output: Effect.sync(() => output)
   }
 })

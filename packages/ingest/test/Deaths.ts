@@ -19,20 +19,23 @@ export const within = [
 ] as const
 export type Within = (typeof within)[number]
 
-/** `kill -9` of this process, once it comes to the place that it is to die at. */
-const at = (place: Within | undefined) => (here: Within) =>
-  here === place
-    ? Effect.andThen(
-        Effect.sync(() => process.kill(process.pid, "SIGKILL")),
-        Effect.never
-      )
-    : Effect.void
+export interface Places {
+  readonly dieAt?: Within | undefined
+  readonly hangAt?: Within | undefined
+}
+
+/** `kill -9` of this process, once it comes to the place that it is to die at; for ever nothing, where it is to hang. */
+const at = (places: Places) => (here: Within) =>
+  Effect.suspend(() => {
+    if (here === places.dieAt) process.kill(process.pid, "SIGKILL")
+    return here === places.dieAt || here === places.hangAt ? Effect.never : Effect.void
+  })
 
 /** What the daemon works with, from where it dies. */
 export const tools =
-  (place: Within | undefined) =>
+  (places: Places) =>
   <E, R>(real: Layer.Layer<Probe | Thumbnails | DerivedStore | ItemIngest, E, R>) => {
-    const die = at(place)
+    const die = at(places)
     return Layer.mergeAll(
       Layer.effect(
         Probe,

@@ -36,6 +36,37 @@ const pictures = Effect.gen(function* () {
   })
 })
 
+describeWith(["ffmpeg"], "An ingest that is asked to stop", () => {
+  it.live("does so in time although a step does not end, and leaves that to the next one", () =>
+    Effect.gen(function* () {
+      const { derivedRoot, root } = yield* Library
+      const { url } = yield* TestDatabase
+      const sql = yield* SqlClient.SqlClient
+      const options: DaemonOptions = {
+        databaseUrl: Redacted.value(url),
+        root,
+        derivedRoot,
+        intervalMillis: 200,
+        shared: true
+      }
+      const image = readFileSync(yield* TestMedia.image())
+      for (const name of ["one.jpg", "two.jpg", "three.jpg"]) writeFileSync(join(root, name), image)
+      const hanging = yield* daemonProcess({ ...options, hangAt: "drawn" })
+      const waiting = Effect.map(
+        sql<{ inHand: number }>`SELECT in_hand FROM ingest_runners`,
+        ([runner]) => runner?.inHand
+      )
+      yield* until(waiting, (inHand) => inHand === 3, "60 seconds")
+      // Two seconds to stop, and some for a machine that has other things to do.
+      assert.isBelow(yield* hanging.stop, 5000)
+      yield* daemonProcess(options)
+      yield* until(statuses, (found) => Object.values(found).every((status) => status === "ready"), "60 seconds")
+      const [told] = yield* sql<{ count: number }>`SELECT count(*)::int AS count FROM events WHERE name = 'media.ready'`
+      assert.strictEqual(told?.count, 3)
+    }).pipe(Effect.scoped, Effect.provide(ground()))
+  )
+})
+
 describeWith(["ffmpeg"], "An ingest that is killed", () => {
   it.live(
     "at every boundary of a step, and of what is committed between two, ends as if it had not been",

@@ -24,7 +24,7 @@ import * as TestEvents from "./TestEvents.ts"
 /** By which its connections are told from those of the test. */
 export const applicationName = "joy ingest daemon"
 
-export interface DaemonOptions {
+export interface DaemonOptions extends Deaths.Places {
   readonly databaseUrl: string
   readonly root: string
   readonly derivedRoot: string
@@ -32,8 +32,6 @@ export interface DaemonOptions {
   readonly concurrency?: number
   readonly shared?: boolean
   readonly stallMillis?: number
-  /** Where it is to die. */
-  readonly dieAt?: Deaths.Within
 }
 
 const media = Layer.mergeAll(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(
@@ -56,7 +54,7 @@ export const layer = (options: DaemonOptions) =>
   Layer.fresh(IngestDaemon.layer(options.shared === true ? runners.clustered : runners.alone)).pipe(
     Layer.provideMerge(Layer.fresh(Condition.layer)),
     Layer.provide(
-      Deaths.tools(options.dieAt)(
+      Deaths.tools(options)(
         Layer.mergeAll(media, FolderStore.layerDerived(options.derivedRoot), Layer.fresh(ItemIngest.layer))
       )
     ),
