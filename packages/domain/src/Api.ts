@@ -5,6 +5,7 @@ import { ApiKeysApi } from "./ApiKeysApi.ts"
 import { AuditApi } from "./AuditApi.ts"
 import { AuthApi, IdentityApi } from "./AuthApi.ts"
 import { HealthApi } from "./HealthApi.ts"
+import { IngestApi } from "./IngestApi.ts"
 import { LinkedIdentitiesApi } from "./LinkedIdentitiesApi.ts"
 import { MediaApi } from "./MediaApi.ts"
 import { OAuthApi } from "./OAuthApi.ts"
@@ -25,6 +26,7 @@ export class Api extends HttpApi.make("joy")
   .add(ApiKeysApi)
   .add(AuditApi)
   .add(MediaApi)
+  .add(IngestApi)
   .add(HealthApi)
   .middleware(RequestValidation)
   .annotateMerge(

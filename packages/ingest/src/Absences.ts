@@ -48,6 +48,11 @@ export class Absences extends Context.Service<
       readonly acceptMissing: boolean
       readonly knownAtStart: number
     }) => Effect.Effect<AbsenceOutcome>
+    /**
+     * The same for a look at some keys, which knows nothing of the rest: it marks a few, and leaves more than that to a
+     * scan.
+     */
+    readonly concludeLook: (id: ScanId) => Effect.Effect<AbsenceOutcome>
   }
 >()("@joy/ingest/Absences") {
   static readonly layer = Layer.effect(
@@ -148,26 +153,32 @@ export class Absences extends Context.Service<
         if (absent > 0 && absent <= asked) yield* askAgain(scanId)
       })
 
+      const mark = Effect.fnUntraced(function* (scanId: ScanId, most: number): Effect.fn.Return<AbsenceOutcome> {
+        const absent = yield* count(scanId)
+        if (absent > most) return { _tag: "Waiting", absent }
+        let missing = 0
+        while (missing < absent) {
+          const marked = yield* markBatch(scanId)
+          if (marked === 0) break
+          missing += marked
+        }
+        return { _tag: "Marked", missing }
+      })
+
       const conclude = Effect.fn("Absences.conclude")(function* (scan: {
         readonly id: ScanId
         readonly acceptMissing: boolean
         readonly knownAtStart: number
-      }): Effect.fn.Return<AbsenceOutcome> {
-        const absent = yield* count(scan.id)
-        if (scan.knownAtStart > unguarded && absent * 2 > scan.knownAtStart && !scan.acceptMissing) {
-          return { _tag: "Waiting", absent }
-        }
-        let missing = 0
-        while (missing < absent) {
-          const marked = yield* markBatch(scan.id)
-          if (marked === 0) break
-          missing += marked
-        }
-        yield* removeUnusable(scan.id)
-        return { _tag: "Marked", missing }
+      }) {
+        const isFree = scan.acceptMissing || scan.knownAtStart <= unguarded
+        const outcome = yield* mark(scan.id, isFree ? Number.POSITIVE_INFINITY : scan.knownAtStart / 2)
+        if (outcome._tag === "Marked") yield* removeUnusable(scan.id)
+        return outcome
       })
 
-      return Absences.of({ note, noteUnreadable, verify, conclude })
+      const concludeLook = Effect.fn("Absences.concludeLook")((id: ScanId) => mark(id, unguarded))
+
+      return Absences.of({ note, noteUnreadable, verify, conclude, concludeLook })
     })
   )
 }

@@ -76,6 +76,17 @@ export class Arrivals extends Context.Service<
           ON CONFLICT DO NOTHING`)
       })
 
+      /** What was written down meanwhile, by a look at the same key, needs no sorting out. */
+      const forgetKnown = (scanId: ScanId) =>
+        Effect.orDie(sql`
+          DELETE FROM scan_arrivals AS arrival USING (
+            SELECT arrived.s3_key FROM scan_arrivals AS arrived
+            LEFT JOIN processed_s3_objects AS known ON known.s3_key = arrived.s3_key
+            WHERE arrived.scan_id = ${scanId} AND (known.id IS DISTINCT FROM arrived.displaced_id
+              OR (known.etag = arrived.etag AND known.size_bytes = arrived.size_bytes AND known.missing_at IS NULL))
+          ) AS stale
+          WHERE arrival.scan_id = ${scanId} AND arrival.s3_key = stale.s3_key`)
+
       /** Gives each arrival a known object of its version that is no longer where it was, as far as there are any. */
       const match = Effect.fnUntraced(
         function* (scanId: ScanId) {
@@ -219,6 +230,7 @@ export class Arrivals extends Context.Service<
       const resolve = Effect.fn("Arrivals.resolve")(function* (scanId: ScanId) {
         const [any] = yield* Effect.orDie(sql`SELECT 1 FROM scan_arrivals WHERE scan_id = ${scanId} LIMIT 1`)
         if (any === undefined) return
+        yield* forgetKnown(scanId)
         yield* match(scanId)
         yield* findMovedMeanwhile(scanId)
         yield* move(scanId, entangled)

@@ -23,18 +23,21 @@ export class Bells extends Context.Service<
       // One that is not heard yet is enough: bells don't count.
       const bells = {
         scanner: yield* Queue.sliding<void>(1),
+        looker: yield* Queue.sliding<void>(1),
         dispatcher: yield* Queue.sliding<void>(1)
       }
+      const names = ["scanner", "looker", "dispatcher"] as const
       const ring = (bell: BellName) => Queue.offer(bells[bell], undefined)
 
       const listen = Effect.gen(function* () {
         const queue = yield* pg.listen(channel)
         // What was rung before may have been missed.
-        yield* Effect.andThen(ring("scanner"), ring("dispatcher"))
+        yield* Effect.forEach(names, ring)
         return yield* Effect.forever(
-          Effect.flatMap(Queue.take(queue), ({ payload }) =>
-            payload === "scanner" || payload === "dispatcher" ? ring(payload) : Effect.void
-          )
+          Effect.flatMap(Queue.take(queue), ({ payload }) => {
+            const bell = names.find((name) => name === payload)
+            return bell === undefined ? Effect.void : ring(bell)
+          })
         )
       }).pipe(
         Effect.scoped,

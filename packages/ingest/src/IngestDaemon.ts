@@ -25,8 +25,10 @@ import { IngestConfig } from "./IngestConfig.ts"
 import * as IngestMetrics from "./IngestMetrics.ts"
 import * as IngestObject from "./IngestObject.ts"
 import { IngestSteps } from "./IngestSteps.ts"
+import { Looks } from "./Looks.ts"
 import { Maintenance } from "./Maintenance.ts"
 import * as MakeDerivative from "./MakeDerivative.ts"
+import { ObjectEvents } from "./ObjectEvents.ts"
 import { ObjectLedger } from "./ObjectLedger.ts"
 import { Outbox } from "./Outbox.ts"
 import { PageIngest } from "./PageIngest.ts"
@@ -42,6 +44,7 @@ import { Slots } from "./Slots.ts"
 import { Stalls } from "./Stalls.ts"
 import { unforeseen } from "./StepErrors.ts"
 import { Strays } from "./Strays.ts"
+import { Turns } from "./Turns.ts"
 
 /** Shortest time between two scans, whoever wants them: a file that is written to all the time is not to fill the day. */
 const breath = Duration.millis(300)
@@ -114,11 +117,18 @@ const singletons = Layer.unwrap(
     const dispatcher = yield* Dispatcher
     const maintenance = yield* Maintenance
     const rebuilds = yield* Rebuilds
+    const looks = yield* Looks
     const whileHeld = (interval: Duration.Input, work: Effect.Effect<void>) =>
       Effect.andThen(presence.held, work).pipe(Effect.andThen(Effect.sleep(interval)))
+    const looking = undying("The looker", Effect.andThen(presence.held, looks.once))
+    const listening = undying("Listening to the store", looks.listen)
     const dispatch = Effect.andThen(presence.held, Effect.raceFirst(dispatcher.run, presence.lost))
     return Layer.mergeAll(
-      Singleton.make("scanner", scanning),
+      // In one process, where they take turns.
+      Singleton.make(
+        "scanner",
+        Effect.all([scanning, looking, listening], { concurrency: "unbounded", discard: true })
+      ),
       Singleton.make("dispatcher", undying("The dispatcher", dispatch)),
       Singleton.make("rebuilds", undying("Rebuilding", whileHeld("1 second", rebuilds.advance))),
       Singleton.make("hourly maintenance", undying("Maintenance", whileHeld("1 hour", maintenance.hourly))),
@@ -163,11 +173,11 @@ const presenting = Layer.effectDiscard(
   })
 )
 
-const scanner = Scanner.layer.pipe(
+const scanner = Layer.merge(Scanner.layer, Looks.layer).pipe(
   Layer.provide(PageIngest.layer),
   Layer.provide([Absences.layer, Arrivals.layer, ScanReport.layer, Settling.layer, Strays.layer]),
-  Layer.provide([CatalogChanges.layer, ScanJournal.layer]),
-  Layer.provide([ObjectLedger.layer, Outbox.layer])
+  Layer.provide([CatalogChanges.layer, ScanJournal.layer, Turns.layer]),
+  Layer.provide([ObjectLedger.layer, Outbox.layer, ObjectEvents.layer])
 )
 
 /** What runs on a workflow engine, whichever that is. Gives `Stalls`, who say when it has to be started anew. */

@@ -27,6 +27,8 @@ export class Maintenance extends Context.Service<
       const hourly = Effect.gen(function* () {
         // A client that was away for longer than this asks for everything anew.
         yield* sql`DELETE FROM events WHERE created_at < now() - interval '7 days'`
+        // By then an event that is delivered late is told by a look that finds nothing.
+        yield* sql`DELETE FROM object_events WHERE NOT pending AND seen_at < now() - interval '1 day'`
         // With an interval of a second a day has 86,400 scans, of which those that found nothing are soon worth nothing.
         yield* sql`
           DELETE FROM scans WHERE status <> 'running' AND (

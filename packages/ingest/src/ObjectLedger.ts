@@ -48,6 +48,9 @@ export interface KeyRange {
   readonly to: string | null
 }
 
+/** Which keys a comparison is about: those of a range, or just these. */
+export type KeyScope = KeyRange | { readonly keys: ReadonlyArray<ObjectKey> }
+
 const DifferenceRow = Schema.Struct({
   /** Where the object stands in the page, from 1; null for what the page lacks. */
   position: Schema.NullOr(Schema.Finite),
@@ -67,8 +70,11 @@ const decodeKnown = Schema.decodeUnknownEffect(KnownObject)
 export class ObjectLedger extends Context.Service<
   ObjectLedger,
   {
-    /** Compares a page with what is known, in one statement. Keys are compared as bytes, which is how stores order them. */
-    readonly compare: (objects: ReadonlyArray<StoredObject>, range: KeyRange) => Effect.Effect<PageDifference>
+    /**
+     * Compares the objects that are there with what is known, in one statement. Keys are compared as bytes, which is how
+     * stores order them.
+     */
+    readonly compare: (objects: ReadonlyArray<StoredObject>, scope: KeyScope) => Effect.Effect<PageDifference>
     readonly add: (
       objects: ReadonlyArray<{ readonly object: StoredObject; readonly itemId: MediaItemId }>
     ) => Effect.Effect<void>
@@ -105,9 +111,14 @@ export class ObjectLedger extends Context.Service<
 
       const compare = Effect.fn("ObjectLedger.compare")(function* (
         objects: ReadonlyArray<StoredObject>,
-        range: KeyRange
+        scope: KeyScope
       ) {
-        const upTo = range.to === null ? sql`` : sql`AND s3_key <= ${range.to}`
+        const within =
+          "keys" in scope
+            ? sql`s3_key = ANY(${scope.keys}::text[])`
+            : scope.to === null
+              ? sql`s3_key > ${scope.from}`
+              : sql`s3_key > ${scope.from} AND s3_key <= ${scope.to}`
         const differences = yield* rows(DifferenceRow)(sql`
           SELECT page.position::integer AS position, ${knownColumns},
             known.etag = page.etag AND known.size_bytes = page.size_bytes AS returned,
@@ -122,7 +133,7 @@ export class ObjectLedger extends Context.Service<
             ${objects.map((object) => BigInt(object.sizeBytes))}::bigint[]
           ) WITH ORDINALITY AS page (key, etag, size_bytes, position)
           FULL JOIN (
-            SELECT * FROM processed_s3_objects WHERE s3_key > ${range.from} ${upTo}
+            SELECT * FROM processed_s3_objects WHERE ${within}
           ) AS known ON known.s3_key = page.key COLLATE "C"
           WHERE known.id IS NULL
             OR (page.key IS NULL AND known.missing_at IS NULL AND NOT known.unusable)
@@ -192,10 +203,10 @@ export class ObjectLedger extends Context.Service<
         yield* sql`DELETE FROM scan_absences WHERE object_id = ANY(${ids}::uuid[])`
       }, Effect.orDie)
 
-      const returned = Effect.fn("ObjectLedger.returned")((objectIds: ReadonlyArray<string>) =>
-        sql`UPDATE processed_s3_objects SET missing_at = NULL, updated_at = now()
-          WHERE id = ANY(${objectIds}::uuid[])`.pipe(Effect.asVoid, Effect.orDie)
-      )
+      const returned = Effect.fn("ObjectLedger.returned")(function* (objectIds: ReadonlyArray<string>) {
+        yield* Effect.orDie(sql`
+          UPDATE processed_s3_objects SET missing_at = NULL, updated_at = now() WHERE id = ANY(${objectIds}::uuid[])`)
+      })
 
       const again = Effect.fn("ObjectLedger.again")((itemIds: ReadonlyArray<MediaItemId>) =>
         rows(KnownObject)(sql`

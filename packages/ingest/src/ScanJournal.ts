@@ -79,6 +79,10 @@ export class ScanJournal extends Context.Service<
       }
     ) => Effect.Effect<{ readonly rescan: boolean }>
     readonly byId: (id: ScanId) => Effect.Effect<Scan | null>
+    /** Starts a look at some keys; one that a process left behind is forgotten. */
+    readonly beginLook: Effect.Effect<ScanId>
+    /** Nothing is kept of a look but what it found. */
+    readonly endLook: (id: ScanId) => Effect.Effect<void>
   }
 >()("@joy/ingest/ScanJournal") {
   static readonly layer: Layer.Layer<ScanJournal, never, SqlClient.SqlClient | Events> = Layer.effect(
@@ -95,7 +99,7 @@ export class ScanJournal extends Context.Service<
         const insert = rows(Schema.Struct({ id: ScanId }))(sql`
           INSERT INTO scans (id, status, accept_missing, requested)
           VALUES (${SecureRandom.uuidV7Unsafe()}, 'running', ${options.acceptMissing}, ${options.requested})
-          ON CONFLICT ((true)) WHERE status = 'running' DO UPDATE SET
+          ON CONFLICT ((true)) WHERE status = 'running' AND NOT partial DO UPDATE SET
             accept_missing = scans.accept_missing OR excluded.accept_missing,
             requested = scans.requested OR excluded.requested,
             rescan = scans.rescan OR excluded.requested
@@ -104,7 +108,9 @@ export class ScanJournal extends Context.Service<
         return scan === undefined ? yield* Effect.die(new Error("A scan was neither started nor joined")) : scan.id
       })
 
-      const running = rows(RunningScan)(sql`SELECT ${runningColumns} FROM scans WHERE status = 'running'`).pipe(
+      const running = rows(RunningScan)(
+        sql`SELECT ${runningColumns} FROM scans WHERE status = 'running' AND NOT partial`
+      ).pipe(
         Effect.map(([scan]) => scan ?? null),
         Effect.withSpan("ScanJournal.running")
       )
@@ -222,7 +228,18 @@ export class ScanJournal extends Context.Service<
         return scan ?? null
       })
 
-      return ScanJournal.of({ begin, running, open, passed, found, end, byId })
+      const beginLook = Effect.gen(function* () {
+        const id = ScanId.make(SecureRandom.uuidV7Unsafe())
+        yield* sql`DELETE FROM scans WHERE partial`
+        yield* sql`INSERT INTO scans (id, status, partial) VALUES (${id}, 'running', true)`
+        return id
+      }).pipe(Effect.orDie, Effect.withSpan("ScanJournal.beginLook"))
+
+      const endLook = Effect.fn("ScanJournal.endLook")(function* (id: ScanId) {
+        yield* Effect.orDie(sql`DELETE FROM scans WHERE id = ${id}`)
+      })
+
+      return ScanJournal.of({ begin, running, open, passed, found, end, byId, beginLook, endLook })
     })
   )
 }

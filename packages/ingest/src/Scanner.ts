@@ -15,6 +15,7 @@ import { PageIngest } from "./PageIngest.ts"
 import { type RunningScan, ScanJournal, type ScanRange } from "./ScanJournal.ts"
 import { ScanReport } from "./ScanReport.ts"
 import { Strays } from "./Strays.ts"
+import { Turns } from "./Turns.ts"
 
 export interface ScanEnd {
   readonly status: "finished" | "failed" | "waiting"
@@ -51,23 +52,26 @@ export class Scanner extends Context.Service<
       const arrivals = yield* Arrivals
       const strays = yield* Strays
       const report = yield* ScanReport
+      const turns = yield* Turns
       const { pageSize, ranges } = yield* IngestConfig
 
       // The next page is listed while the last one is being dealt with.
       const list = ({ checkpoint, upTo }: ScanRange) =>
-        Stream.paginate(checkpoint, (from) =>
-          Effect.map(
-            store.list({ startAfter: from === "" ? undefined : from, upTo: upTo ?? undefined, limit: pageSize }),
-            (page) => [[page], Option.fromNullOr(page.nextStartAfter)] as const
-          )
+        Stream.paginate(
+          checkpoint,
+          Effect.fnUntraced(function* (from: string) {
+            const turn = turns.count()
+            const page = yield* store.list({ startAfter: from, upTo: upTo ?? undefined, limit: pageSize })
+            return [[{ page, turn }], Option.fromNullOr(page.nextStartAfter)] as const
+          })
         ).pipe(Stream.buffer({ capacity: 1 }))
 
       const walk = Effect.fnUntraced(function* (scanId: ScanId, range: ScanRange, unsettled: Ref.Ref<number>) {
         let at = range
         yield* Stream.runForEach(
           list(range),
-          Effect.fnUntraced(function* (page) {
-            const { checkpoint, waiting } = yield* pages.apply(scanId, at, page)
+          Effect.fnUntraced(function* ({ page, turn }) {
+            const { checkpoint, waiting } = yield* pages.apply(scanId, at, page, turn)
             at = { ...at, checkpoint }
             yield* Ref.update(unsettled, (sum) => sum + waiting)
           })
@@ -81,11 +85,15 @@ export class Scanner extends Context.Service<
           discard: true
         })
         yield* strays.bringBack
-        yield* absences.verify(scan.id)
-        yield* arrivals.resolve(scan.id)
-        // Read again: whoever joined the scan meanwhile may have accepted what is missing.
-        const now = yield* journal.running
-        const outcome = yield* absences.conclude({ ...scan, acceptMissing: (now ?? scan).acceptMissing })
+        const outcome = yield* turns.alone(
+          Effect.gen(function* () {
+            yield* absences.verify(scan.id)
+            yield* arrivals.resolve(scan.id)
+            // Read again: whoever joined the scan meanwhile may have accepted what is missing.
+            const now = yield* journal.running
+            return yield* absences.conclude({ ...scan, acceptMissing: (now ?? scan).acceptMissing })
+          })
+        )
         return outcome._tag === "Marked"
           ? { status: "finished" as const, missing: outcome.missing, message: null }
           : {

@@ -11,8 +11,8 @@ import { IngestConfig } from "./IngestConfig.ts"
 
 export interface Settled {
   readonly settled: ReadonlyArray<StoredObject>
-  /** How many have to wait for the next scan. */
-  readonly unsettled: number
+  /** These have to wait. */
+  readonly unsettled: ReadonlyArray<StoredObject>
 }
 
 /**
@@ -53,11 +53,11 @@ export class Settling extends Context.Service<
         // A time in the future that clocks don't explain is no reason to wait until then.
         const isYoung = (object: StoredObject) => Math.abs(now - object.modifiedAt) < settleMillis
         const young = objects.filter(isYoung)
-        if (young.length === 0) return { settled: objects, unsettled: 0 }
+        if (young.length === 0) return { settled: objects, unsettled: [] }
         yield* Effect.sleep(config.settleLook)
         const whole = yield* Effect.forEach(young, isAsListed, { concurrency: 16 })
-        const waiting = new Set(young.filter((_, index) => whole[index] === false))
-        return { settled: objects.filter((object) => !waiting.has(object)), unsettled: waiting.size }
+        const unsettled = young.filter((_, index) => whole[index] === false)
+        return { settled: objects.filter((object) => !unsettled.includes(object)), unsettled }
       })
 
       return Settling.of({ settle })

@@ -5,7 +5,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 
 /** Where processes ring for each other (NOTIFY). A message is the name of the bell. */
 export const channel = "joy_ingest"
-export type BellName = "scanner" | "dispatcher"
+export type BellName = "scanner" | "looker" | "dispatcher"
 
 /**
  * Rings the bells of whichever process works (see `Bells`), when the transaction around it commits. What they tell of
@@ -16,6 +16,8 @@ export class Signals extends Context.Service<
   {
     /** Somebody wants a scan now. */
     readonly wakeScanner: Effect.Effect<void>
+    /** A store said that something changed. */
+    readonly wakeLooker: Effect.Effect<void>
     /** There is new work in the outbox, or room for it. */
     readonly wakeDispatcher: Effect.Effect<void>
   }
@@ -26,7 +28,11 @@ export class Signals extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       // Notifications of one transaction with the same payload are folded into one.
       const ring = (bell: BellName) => Effect.orDie(Effect.asVoid(sql`SELECT pg_notify(${channel}, ${bell})`))
-      return Signals.of({ wakeScanner: ring("scanner"), wakeDispatcher: ring("dispatcher") })
+      return Signals.of({
+        wakeScanner: ring("scanner"),
+        wakeLooker: ring("looker"),
+        wakeDispatcher: ring("dispatcher")
+      })
     })
   )
 }

@@ -25,6 +25,7 @@ export class Place extends Context.Service<
   }
 >()("@joy/ingest/test/Place") {}
 
+/** All of one time: what has a size of its own is told apart also when it gets the inode of what was removed. */
 const age = (path: string) => utimesSync(path, new Date("2024-03-01"), new Date("2024-03-01"))
 
 const folder = Layer.effect(

@@ -32,6 +32,7 @@ export interface DaemonOptions extends Deaths.Places {
   readonly concurrency?: number
   readonly shared?: boolean
   readonly stallMillis?: number
+  readonly pageSize?: number
 }
 
 const media = Layer.mergeAll(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(
@@ -66,6 +67,7 @@ export const layer = (options: DaemonOptions) =>
         interval: Duration.millis(options.intervalMillis),
         concurrency: options.concurrency ?? 2,
         shared: options.shared ?? false,
+        pageSize: options.pageSize ?? 1000,
         runnerHost: "127.0.0.1",
         stall: Duration.millis(options.stallMillis ?? 10_000),
         drain: Duration.seconds(2)

@@ -27,7 +27,9 @@ import { Dispatcher } from "../src/Dispatcher.ts"
 import { IngestConfig, type IngestOptions } from "../src/IngestConfig.ts"
 import * as IngestObject from "../src/IngestObject.ts"
 import { IngestSteps } from "../src/IngestSteps.ts"
+import { Looks } from "../src/Looks.ts"
 import * as MakeDerivative from "../src/MakeDerivative.ts"
+import { ObjectEvents } from "../src/ObjectEvents.ts"
 import { ObjectLedger } from "../src/ObjectLedger.ts"
 import { Outbox } from "../src/Outbox.ts"
 import { PageIngest } from "../src/PageIngest.ts"
@@ -40,6 +42,7 @@ import { Settling } from "../src/Settling.ts"
 import { Signals } from "../src/Signals.ts"
 import { Slots } from "../src/Slots.ts"
 import { Strays } from "../src/Strays.ts"
+import { Turns } from "../src/Turns.ts"
 import * as TestEvents from "./TestEvents.ts"
 
 /** The folders of a library, and what happens in them. */
@@ -141,12 +144,12 @@ export const ground = (options: Partial<IngestOptions> = {}) => groundOn(folder,
 
 /** All that a scan needs, on a store of the test's own. Nothing works on what it finds. */
 export const scanningOn = <R>(make: Effect.Effect<ObjectStore, never, R>, options: Partial<IngestOptions> = {}) =>
-  Scanner.layer.pipe(
+  Layer.merge(Scanner.layer, Looks.layer).pipe(
     Layer.provideMerge(PageIngest.layer),
     Layer.provideMerge(Layer.mergeAll(Absences.layer, Arrivals.layer, ScanReport.layer, Settling.layer, Strays.layer)),
-    Layer.provideMerge(Layer.merge(CatalogChanges.layer, ScanJournal.layer)),
-    Layer.provideMerge(Layer.mergeAll(ObjectLedger.layer, Outbox.layer)),
-    Layer.provideMerge(Signals.layer),
+    Layer.provideMerge(Layer.mergeAll(CatalogChanges.layer, ScanJournal.layer, Turns.layer)),
+    Layer.provideMerge(Layer.mergeAll(ObjectLedger.layer, Outbox.layer, ObjectEvents.layer)),
+    Layer.provideMerge(Layer.merge(Signals.layer, Bells.layer)),
     Layer.provideMerge(groundOn(make, options))
   )
 

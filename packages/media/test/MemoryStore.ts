@@ -53,6 +53,7 @@ export const make = (): MemoryStore => {
       )
       return { object, range: { start, end }, stream: Stream.fromIterable(chunks) }
     }),
+    watch: null,
     openLocal: () => Effect.succeed(null),
     write: () => unsupported,
     delete: () => unsupported,

@@ -13,6 +13,7 @@ import * as OpenFile from "./folder/OpenFile.ts"
 import * as Place from "./folder/Place.ts"
 import * as Stored from "./folder/Stored.ts"
 import * as Syscall from "./folder/Syscall.ts"
+import * as Watch from "./folder/Watch.ts"
 import { DerivedStore, type ObjectStore, SourceStore } from "./ObjectStore.ts"
 import { ObjectNotFound, PresignUnsupported, RangeNotSatisfiable, StoreReadOnly } from "./StoreError.ts"
 
@@ -37,6 +38,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
     kind: "folder",
     location,
     list: yield* Listing.make(root),
+    watch: Watch.changes(root),
     head: Effect.fn("FolderStore.head")(function* (key) {
       const { path } = yield* Place.resolve(root, "head", key)
       const stats = yield* Effect.mapError(Syscall.lstat(path), Place.orNotFound("head", key, path))

@@ -59,6 +59,13 @@ export interface LocalFile {
   readonly fd: number
 }
 
+/** Where something may have changed, as a store tells of it: one key, what is below a folder, or anything at all. */
+export type StoreChange =
+  | { readonly _tag: "Key"; readonly key: ObjectKey }
+  /** The key of a folder, which ends in `/`. */
+  | { readonly _tag: "Below"; readonly prefix: string }
+  | { readonly _tag: "Anything" }
+
 export interface ObjectStore {
   readonly kind: "folder" | "s3"
   /** For people: the folder's path or `s3://bucket/prefix`. */
@@ -75,6 +82,12 @@ export interface ObjectStore {
     readonly limit?: number | undefined
   }) => Effect.Effect<ObjectPage, StoreUnavailable>
   readonly head: (key: ObjectKey) => Effect.Effect<StoredObject, ObjectNotFound | StoreUnavailable>
+  /**
+   * Tells of changes as they happen, some at a time, beginning with `Anything` when it has begun to listen; `null` where
+   * the store tells nothing by itself. No promise: some may be missed, and some told that are none. Fails when it can't
+   * listen any more.
+   */
+  readonly watch: Stream.Stream<ReadonlyArray<StoreChange>, StoreUnavailable> | null
   /** Opens an object for reading. Everything it holds is freed when the scope closes, also in the middle of a read. */
   readonly read: (
     key: ObjectKey,

@@ -50,6 +50,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
     read: Effect.fn("S3Store.read")(function* (key, read = {}) {
       return yield* Reading.read(bucket, key, read)
     }),
+    watch: null,
     openLocal: () => Effect.succeed(null),
     write: Effect.fn("S3Store.write")(function* (key, body, write = {}) {
       if (readOnly) return yield* new StoreReadOnly({ key })

@@ -82,10 +82,14 @@ const temporaryFolder = Effect.acquireRelease(
   (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
 )
 
-/** Starts versitygw and waits until it answers. It ends with the scope. */
-const startVersity = Effect.gen(function* () {
+/**
+ * Starts versitygw and waits until it answers. It ends with the scope. With `eventsUrl` it posts there what changes; the
+ * address has to answer already.
+ */
+const startVersity = Effect.fnUntraced(function* (eventsUrl: string | null) {
   const folder = yield* temporaryFolder
   const port = yield* freePort
+  const events = eventsUrl === null ? [] : ["--event-webhook-url", eventsUrl]
   const address = {
     endpoint: `http://127.0.0.1:${port}`,
     region: "us-east-1",
@@ -94,7 +98,7 @@ const startVersity = Effect.gen(function* () {
   }
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      spawn("versitygw", ["--quiet", "--keep-alive", "--port", `127.0.0.1:${port}`, "posix", folder], {
+      spawn("versitygw", ["--quiet", "--keep-alive", "--port", `127.0.0.1:${port}`, ...events, "posix", folder], {
         env: { ...process.env, ROOT_ACCESS_KEY: address.accessKeyId, ROOT_SECRET_KEY: address.secretAccessKey },
         stdio: ["ignore", "ignore", "pipe"]
       })
@@ -112,7 +116,7 @@ const startVersity = Effect.gen(function* () {
 
 const address = Effect.suspend(() => {
   const endpoint = process.env["TEST_S3_ENDPOINT"]
-  if (endpoint === undefined) return startVersity
+  if (endpoint === undefined) return startVersity(null)
   return Effect.succeed<Address>({
     endpoint,
     region: process.env["AWS_REGION"] ?? "us-east-1",
@@ -121,8 +125,7 @@ const address = Effect.suspend(() => {
   })
 })
 
-export const make = Effect.gen(function* () {
-  const { accessKeyId, endpoint, region, secretAccessKey } = yield* address
+const serverAt = Effect.fnUntraced(function* ({ accessKeyId, endpoint, region, secretAccessKey }: Address) {
   const client = yield* Effect.acquireRelease(
     Effect.sync(
       () =>
@@ -144,6 +147,11 @@ export const make = Effect.gen(function* () {
   })
   return { endpoint, region, accessKeyId, secretAccessKey, client, makeBucket }
 })
+
+export const make = Effect.flatMap(address, serverAt)
+
+/** A server of one's own that posts to `eventsUrl` what changes. */
+export const posting = (eventsUrl: string) => Effect.flatMap(startVersity(eventsUrl), serverAt)
 
 export class S3Server extends Context.Service<S3Server, S3ServerShape>()("@joy/storage/test/S3Server") {
   static readonly layer = Layer.effect(this, make)

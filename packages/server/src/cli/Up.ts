@@ -56,7 +56,9 @@ const announce = Effect.gen(function* () {
       "",
       settings.source._tag === "Folder"
         ? "  Drop video, audio or images into the library; they appear within seconds. Ctrl-C stops."
-        : "  What lands in the bucket appears at the next scan. Ctrl-C stops.",
+        : settings.ingestEventsSecret === null
+          ? "  What lands in the bucket appears at the next scan. Ctrl-C stops."
+          : "  What lands in the bucket appears as soon as its server tells of it. Ctrl-C stops.",
       ...(settings.rateLimits === "off"
         ? ["", "  WARNING: RATE_LIMITS is off: anybody may guess passwords without end."]
         : []),

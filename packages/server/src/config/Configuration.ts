@@ -49,6 +49,8 @@ export interface Settings {
   readonly ingestInterval: number
   readonly ingestConcurrency: number
   readonly ingestIgnore: ReadonlyArray<string>
+  /** What an object store shows that posts its notifications; `null`: nobody may. */
+  readonly ingestEventsSecret: Redacted.Redacted | null
   readonly runnerHost: string
   /** 0: any that is free. */
   readonly runnerPort: number
@@ -130,6 +132,7 @@ const read = Effect.gen(function* () {
     ingestInterval: yield* get(Variable.duration("INGEST_INTERVAL", bucketName === null ? 60_000 : 300_000)),
     ingestConcurrency: yield* get(Variable.integer(1, 64)("INGEST_CONCURRENCY", availableParallelism())),
     ingestIgnore: yield* get(Variable.list("INGEST_IGNORE", [])),
+    ingestEventsSecret: yield* get(Variable.secret(16)("INGEST_EVENTS_SECRET", null)),
     runnerHost: yield* get(Variable.text("RUNNER_HOST", "localhost")),
     runnerPort: yield* get(Variable.port("RUNNER_PORT", 0)),
     takeoverTimeout: yield* get(Variable.duration("TAKEOVER_TIMEOUT", 15_000)),

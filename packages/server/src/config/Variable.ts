@@ -3,6 +3,7 @@ import { isIP } from "node:net"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 
 /**
  * One environment variable: how it is read and what may stand in it. Unlike a plain `Config`, a bad value does not end
@@ -55,6 +56,14 @@ export const variable =
   <F extends A | null>(name: string, fallback: F): Variable<A | F> => ({ name, parse, fallback })
 
 export const text = variable((value) => value)
+
+/** What somebody could guess is refused. */
+export const secret = (shortest: number) =>
+  variable((value) =>
+    value.length >= shortest && new Set(value).size > 4
+      ? Redacted.make(value)
+      : new Rejected(`a secret of ${shortest} random characters or more`)
+  )
 
 export const integer = (minimum: number, maximum: number) =>
   variable((value) => {

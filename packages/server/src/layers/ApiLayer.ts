@@ -3,6 +3,7 @@ import { MediaItems } from "@joy/catalog/MediaItems"
 import { Api } from "@joy/domain/Api"
 import { Failures } from "@joy/ingest/Failures"
 import { Scans } from "@joy/ingest/Scans"
+import { StoreNews } from "@joy/ingest/StoreNews"
 import { Originals } from "@joy/playback/Originals"
 import { ThumbnailImages } from "@joy/playback/ThumbnailImages"
 import * as ByteSize from "effect/ByteSize"
@@ -26,6 +27,7 @@ import { ClientAddress } from "../http/ClientAddress.ts"
 import { DenialNotes } from "../http/DenialNotes.ts"
 import { HealthHandlers } from "../http/HealthHandlers.ts"
 import { IdentityHandlers } from "../http/IdentityHandlers.ts"
+import { IngestHandlers } from "../http/IngestHandlers.ts"
 import { LinkedIdentityHandlers } from "../http/LinkedIdentityHandlers.ts"
 import { MediaHandlers } from "../http/MediaHandlers.ts"
 import * as NodeServer from "../http/NodeServer.ts"
@@ -36,6 +38,7 @@ import { RefreshCookie } from "../http/RefreshCookie.ts"
 import * as RequestValidationLayer from "../http/RequestValidationLayer.ts"
 import { RoleHandlers } from "../http/RoleHandlers.ts"
 import { SessionHandlers } from "../http/SessionHandlers.ts"
+import * as StoreAuthorizationLayer from "../http/StoreAuthorizationLayer.ts"
 import { UserHandlers } from "../http/UserHandlers.ts"
 import * as AuthLayer from "./AuthLayer.ts"
 import { ListenFailed } from "./ListenFailed.ts"
@@ -53,10 +56,15 @@ const handlers = Layer.mergeAll(
   RoleHandlers,
   SessionHandlers,
   MediaHandlers,
+  IngestHandlers,
   HealthHandlers
 )
 
-const services = Layer.mergeAll(Originals.layer, ThumbnailImages.layer, Scans.layer, Failures.layer).pipe(
+const news = Layer.unwrap(
+  Effect.map(Configuration, ({ source }) => StoreNews.layer(source._tag === "Bucket" ? source : null))
+)
+
+const services = Layer.mergeAll(news, Originals.layer, ThumbnailImages.layer, Scans.layer, Failures.layer).pipe(
   Layer.provideMerge(MediaItems.layer),
   Layer.provide([StoreLayer.source, StoreLayer.derived, EventLog.layer])
 )
@@ -95,7 +103,8 @@ const routes = Layer.mergeAll(
   Layer.provide([
     AuthorizationLayer.authorization,
     AuthorizationLayer.thumbnailAuthorization,
-    AuthorizationLayer.logoutAuthorization
+    AuthorizationLayer.logoutAuthorization,
+    StoreAuthorizationLayer.layer
   ]),
   Layer.provide([RequestValidationLayer.layer, RateLimitFields.layer]),
   Layer.provide(DenialNotes.layer),
