@@ -96,6 +96,38 @@ describeWith(["s3", "ffmpeg"], "joy ingest, several of them", () => {
       )
 
       it.effect(
+        "take over from one that is frozen, which then comes back and is one of them again",
+        () =>
+          Effect.gen(function* () {
+            const { put } = yield* ClusterWorld
+            const [first, second] = yield* pair
+            yield* put("frozen/", yield* corpus(size))
+            yield* Joy.until(runners, (found) => found.length === 2 && found.every(({ inHand }) => inHand > 0), {
+              what: "two runners at work"
+            })
+            const frozenAt = performance.now()
+            process.kill(first.joy.pid, "SIGSTOP")
+            // Its connections are open, and its locks its own, until the database ends what has been silent for too long.
+            yield* Joy.until(runners, (found) => found.some(({ shards, silent }) => shards === 300 && !silent), {
+              seconds: 60,
+              what: "one runner with all shards"
+            })
+            const takeover = performance.now() - frozenAt
+            yield* Console.log(`Takeover from a frozen one: ${(takeover / 1000).toFixed(1)} s`)
+            assert.isBelow(takeover, 20_000)
+            yield* finished("frozen/")
+            process.kill(first.joy.pid, "SIGCONT")
+            yield* started(2)
+            for (const runner of [first, second]) {
+              yield* Joy.until(isReady(runner), (ready) => ready, { seconds: 60 })
+            }
+            yield* outcome("frozen/", yield* expected)
+            yield* Effect.all([first.joy.stop("SIGTERM"), second.joy.stop("SIGTERM")], { concurrency: 2 })
+          }).pipe(Effect.scoped),
+        { timeout: 300_000 }
+      )
+
+      it.effect(
         "are restarted one after the other under load, and finish the steps that they are at",
         () =>
           Effect.gen(function* () {

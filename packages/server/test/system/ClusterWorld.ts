@@ -107,11 +107,15 @@ export interface RunnerRow {
   readonly state: string
   readonly inHand: number
   readonly shards: number
+  /** Has not said for a while that it is there. */
+  readonly silent: boolean
 }
 
 export const runners = Effect.flatMap(
   SqlClient.SqlClient,
-  (sql) => sql<RunnerRow>`SELECT address, state, in_hand, shards FROM ingest_runners ORDER BY id`
+  (sql) => sql<RunnerRow>`
+    SELECT address, state, in_hand, shards, seen_at < now() - interval '3 seconds' AS silent
+    FROM ingest_runners ORDER BY id`
 )
 
 /** How many items below a prefix have this status. */
