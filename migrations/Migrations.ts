@@ -10,6 +10,7 @@ import derivatives from "./0010_derivatives.ts"
 import recentRotations from "./0011_recent_rotations.ts"
 import sessionRoom from "./0012_session_room.ts"
 import objectEvents from "./0013_object_events.ts"
+import tracks from "./0014_tracks.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -24,7 +25,8 @@ export const migrations = {
   "0010_derivatives": derivatives,
   "0011_recent_rotations": recentRotations,
   "0012_session_room": sessionRoom,
-  "0013_object_events": objectEvents
+  "0013_object_events": objectEvents,
+  "0014_tracks": tracks
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

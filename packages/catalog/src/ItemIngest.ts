@@ -1,6 +1,7 @@
 import { Events } from "@joy/domain/Events"
 import { MediaItemId } from "@joy/domain/Ids"
 import { MediaStatus } from "@joy/domain/MediaItem"
+import type { SubtitleTrack } from "@joy/domain/MediaStream"
 import { type ETag, ObjectKey } from "@joy/domain/StoredObject"
 import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -9,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import type { Fragment } from "effect/sql/Statement"
 
 import {
   type ItemFailure,
@@ -78,6 +80,18 @@ export class ItemIngest extends Context.Service<
       itemId: MediaItemId,
       etag: ETag,
       pictures: ItemPictures
+    ) => Effect.Effect<void, ItemSuperseded>
+    /** How many sheets the storyboard has, `null` for none. Appends `media.updated` where that is news. */
+    readonly recordStoryboard: (
+      itemId: MediaItemId,
+      etag: ETag,
+      sheets: number | null
+    ) => Effect.Effect<void, ItemSuperseded>
+    /** Which text tracks there are, in the order of their files. Appends `media.updated` where that is news. */
+    readonly recordSubtitles: (
+      itemId: MediaItemId,
+      etag: ETag,
+      tracks: ReadonlyArray<SubtitleTrack>
     ) => Effect.Effect<void, ItemSuperseded>
     /** The item can be played. Appends `media.ready`. */
     readonly publishReady: (itemId: MediaItemId, etag: ETag) => Effect.Effect<void, ItemSuperseded>
@@ -236,7 +250,7 @@ export class ItemIngest extends Context.Service<
             video_codec = ${textOrNull(found.videoCodec)}::text, audio_codec = ${textOrNull(found.audioCodec)}::text,
             bitrate = ${finiteOrNull(found.bitrate)}::float8::bigint, captured_at = ${instantOrNull(found.capturedAt)}::timestamptz,
             metadata = ${jsonText(found.metadata)}::text::jsonb, streams = ${jsonText(found.streams)}::text::jsonb,
-            chapters = ${jsonText(found.chapters)}::text::jsonb, ${touched}
+            chapters = ${jsonText(found.chapters)}::text::jsonb, storyboard_sheets = NULL, subtitles = '[]', ${touched}
           WHERE id = ${itemId} AND etag = ${etag} AND status = 'processing' RETURNING id`
         )
       )
@@ -261,6 +275,38 @@ export class ItemIngest extends Context.Service<
         if (item === undefined) return yield* new ItemSuperseded({ itemId })
         if (item.status === "ready") yield* updated([itemId])
       }, transaction)
+
+      /** Changes what comes after an item is ready, unless it is so already. */
+      const recordLater = Effect.fnUntraced(function* (
+        itemId: MediaItemId,
+        etag: ETag,
+        { isNews, values }: { readonly values: Fragment; readonly isNews: Fragment }
+      ) {
+        const changed = yield* withId(sql`
+          UPDATE media_items SET ${values}, ${touched}
+          WHERE id = ${itemId} AND etag = ${etag} AND status = 'ready' AND ${isNews} RETURNING id`)
+        if (changed.length > 0) return yield* updated([itemId])
+        const ready = yield* withId(
+          sql`SELECT id FROM media_items WHERE id = ${itemId} AND etag = ${etag} AND status = 'ready'`
+        )
+        return ready.length === 0 ? yield* new ItemSuperseded({ itemId }) : undefined
+      }, transaction)
+
+      const recordStoryboard = Effect.fn("ItemIngest.recordStoryboard")(
+        (itemId: MediaItemId, etag: ETag, sheets: number | null) =>
+          recordLater(itemId, etag, {
+            values: sql`storyboard_sheets = ${sheets}::integer`,
+            isNews: sql`storyboard_sheets IS DISTINCT FROM ${sheets}::integer`
+          })
+      )
+
+      const recordSubtitles = Effect.fn("ItemIngest.recordSubtitles")(
+        (itemId: MediaItemId, etag: ETag, tracks: ReadonlyArray<SubtitleTrack>) =>
+          recordLater(itemId, etag, {
+            values: sql`subtitles = ${jsonText(tracks)}::text::jsonb`,
+            isNews: sql`subtitles IS DISTINCT FROM ${jsonText(tracks)}::text::jsonb`
+          })
+      )
 
       const publishReady = Effect.fn("ItemIngest.publishReady")(function* (itemId: MediaItemId, etag: ETag) {
         const published = yield* withId(sql`
@@ -302,6 +348,8 @@ export class ItemIngest extends Context.Service<
         recordProbe,
         probedOf,
         recordThumbnails,
+        recordStoryboard,
+        recordSubtitles,
         publishReady,
         recordFailure
       })

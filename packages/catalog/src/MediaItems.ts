@@ -152,7 +152,7 @@ export class MediaItems extends Context.Service<
       const visible = Effect.fnUntraced(function* (id: MediaItemId) {
         const principal = yield* Policy.permission("media:read")
         const [row] = yield* hot<MediaDetailRow>`
-          SELECT ${item}, streams, chapters FROM media_items
+          SELECT ${item}, streams, chapters, subtitles, storyboard_sheets AS "storyboardSheets" FROM media_items
           WHERE id = ${id} AND deleted_at IS NULL AND ${visibleTo(sql, principal)}`.pipe(Effect.orDie)
         return row === undefined ? yield* new MediaItemNotFound({}) : { principal, row }
       })

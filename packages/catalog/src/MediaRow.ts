@@ -1,6 +1,6 @@
 import type { MediaItemId, UserId } from "@joy/domain/Ids"
 import type { MediaItem, MediaItemDetail, MediaStatus, MediaType, Visibility } from "@joy/domain/MediaItem"
-import { type Chapter, type MediaStream, unknownStream } from "@joy/domain/MediaStream"
+import { type Chapter, type MediaStream, type SubtitleTrack, unknownStream } from "@joy/domain/MediaStream"
 import type { ETag, ObjectKey } from "@joy/domain/StoredObject"
 import type { Timestamp } from "@joy/domain/Timestamp"
 import type * as SqlClient from "effect/sql/SqlClient"
@@ -45,6 +45,8 @@ export interface MediaDetailRow extends MediaRow {
   /** Rows of older versions lack what was not looked for then. */
   readonly streams: ReadonlyArray<Pick<MediaStream, "index" | "type"> & Partial<MediaStream>>
   readonly chapters: ReadonlyArray<Chapter>
+  readonly subtitles: ReadonlyArray<SubtitleTrack>
+  readonly storyboardSheets: number | null
 }
 
 /**
@@ -102,5 +104,7 @@ export const toMediaItemDetail = (row: MediaDetailRow, item: MediaItem, mimeType
   ...item,
   streams: row.streams.map((stream) => ({ ...unknownStream, ...stream })),
   chapters: row.chapters,
+  subtitles: row.subtitles,
+  hasStoryboard: row.storyboardSheets !== null,
   renditions: item.status === "ready" ? [{ id: "original", mimeType, url: `/media/${item.id}/content` }] : []
 })

@@ -238,6 +238,7 @@ layer(services)("the answers of the hot reads", (it) => {
       assert.strictEqual(typed.createdAt, "2026-01-02T03:04:05.678901Z")
       assert.strictEqual(typed.sizeBytes, 5_000_000_000)
       assert.isNull(typed.streams[0]?.codecString, "written before it was looked for")
+      assert.deepStrictEqual([typed.hasStoryboard, typed.subtitles], [false, []])
       assert.deepStrictEqual(JSON.parse(JSON.stringify(typed)), typed)
     })
   )

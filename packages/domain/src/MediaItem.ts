@@ -2,7 +2,7 @@ import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as Schema from "effect/Schema"
 
 import { MediaItemId, UserId } from "./Ids.ts"
-import { Chapter, MediaStream } from "./MediaStream.ts"
+import { Chapter, MediaStream, SubtitleTrack } from "./MediaStream.ts"
 import { ETag, ObjectKey } from "./StoredObject.ts"
 import { Timestamp } from "./Timestamp.ts"
 
@@ -94,6 +94,10 @@ export const MediaItemDetail = Schema.Struct({
   /** In the container's order, subtitles listed, without the pictures that are covers. Empty for images. */
   streams: Schema.Array(MediaStream),
   chapters: Schema.Array(Chapter),
+  /** The text tracks that can be shown, those of files beside the item's too. They come soon after it is ready. */
+  subtitles: Schema.Array(SubtitleTrack),
+  /** Whether there are small pictures for the time line. They come soon after it is ready. */
+  hasStoryboard: Schema.Boolean,
   renditions: Schema.Array(Rendition)
 }).annotate({ identifier: "MediaItemDetail" })
 export type MediaItemDetail = typeof MediaItemDetail.Type

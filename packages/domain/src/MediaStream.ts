@@ -137,6 +137,19 @@ export const unknownStream: Omit<MediaStream, "index" | "type"> = {
   bitrate: null
 }
 
+/** A text track that players can be given: one of the container's, or a file beside it. */
+export const SubtitleTrack = Schema.Struct({
+  /** BCP 47; `null` when nothing says it. */
+  language: nullable(Schema.String),
+  /** For people: `English (forced)`. */
+  label: Schema.String,
+  isDefault: Schema.Boolean,
+  /** Only what everybody needs to read: signs, and what is spoken in another language. */
+  isForced: Schema.Boolean,
+  isForHearingImpaired: Schema.Boolean
+}).annotate({ identifier: "SubtitleTrack" })
+export type SubtitleTrack = typeof SubtitleTrack.Type
+
 export const Chapter = Schema.Struct({
   /** Seconds from the beginning. */
   startSeconds: Schema.Finite,

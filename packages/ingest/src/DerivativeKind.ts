@@ -1,4 +1,5 @@
 import type { ItemSuperseded } from "@joy/catalog/IngestedItem"
+import type { MediaType } from "@joy/domain/MediaItem"
 import { ObjectKey } from "@joy/domain/StoredObject"
 import type { ProbeResult } from "@joy/media/ProbeResult"
 import type * as Effect from "effect/Effect"
@@ -36,9 +37,33 @@ export interface DerivativeDescription {
   readonly version: number
   /** Whether an item is shown without it, and gets it afterwards. */
   readonly after: "probe" | "ready"
+  /** What it is made of. */
+  readonly types: ReadonlyArray<MediaType>
 }
 
-export const thumbnail: DerivativeDescription = { name: "thumbnail", step: "thumbnails", version: 1, after: "probe" }
+export const thumbnail: DerivativeDescription = {
+  name: "thumbnail",
+  step: "thumbnails",
+  version: 1,
+  after: "probe",
+  types: ["video", "audio", "image"]
+}
+
+export const storyboard: DerivativeDescription = {
+  name: "storyboard",
+  step: "storyboard",
+  version: 1,
+  after: "ready",
+  types: ["video"]
+}
+
+export const subtitles: DerivativeDescription = {
+  name: "subtitles",
+  step: "subtitles",
+  version: 1,
+  after: "ready",
+  types: ["video"]
+}
 
 /** Every kind that there is. */
-export const descriptions: ReadonlyArray<DerivativeDescription> = [thumbnail]
+export const descriptions: ReadonlyArray<DerivativeDescription> = [thumbnail, storyboard, subtitles]

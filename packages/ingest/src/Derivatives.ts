@@ -5,6 +5,8 @@ import * as Layer from "effect/Layer"
 
 import type { DerivativeKind, Made } from "./DerivativeKind.ts"
 import { ofStore, StepFailed } from "./StepErrors.ts"
+import * as StoryboardKind from "./StoryboardKind.ts"
+import * as SubtitlesKind from "./SubtitlesKind.ts"
 import * as ThumbnailKind from "./ThumbnailKind.ts"
 
 /** What is made from objects, kind by kind. */
@@ -20,7 +22,7 @@ export class Derivatives extends Context.Service<
     Derivatives,
     Effect.gen(function* () {
       const derived = yield* DerivedStore
-      const kinds = [yield* ThumbnailKind.make]
+      const kinds = [yield* ThumbnailKind.make, yield* StoryboardKind.make, yield* SubtitlesKind.make]
 
       const believe = Effect.fn("Derivatives.believe")((step: string, made: Made) =>
         Effect.forEach(made.keys, derived.head, { concurrency: 4, discard: true }).pipe(

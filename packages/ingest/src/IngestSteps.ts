@@ -145,7 +145,9 @@ export class IngestSteps extends Context.Service<
               yield* record(work, made)
               yield* items.publishReady(work.itemId, work.etag)
               yield* ledger.processed(work.key, work.etag)
-              for (const { name } of derivatives.kinds.filter(({ after }) => after === "ready")) {
+              const { type } = yield* items.probedOf(work.itemId, work.etag)
+              for (const { after, name, types } of derivatives.kinds) {
+                if (after !== "ready" || !types.includes(type)) continue
                 yield* outbox.addDerivatives([work], { kind: name, rebuildId: null })
               }
             })

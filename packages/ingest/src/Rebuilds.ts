@@ -69,10 +69,11 @@ export class Rebuilds extends Context.Service<
       const waiting = sql`(SELECT count(*)::integer FROM ingest_outbox WHERE rebuild_id = rebuild.id)`
       const columns = sql`rebuild.id, rebuild.kind, rebuild.total, rebuild.added - ${waiting} AS done, rebuild.failed,
         rebuild.finished_at IS NOT NULL AS is_finished`
-      const ready = sql`
+      const ready = (kind: string) => sql`
         FROM processed_s3_objects AS object JOIN media_items AS item ON item.id = object.item_id
         WHERE item.status = 'ready' AND item.deleted_at IS NULL AND item.etag = object.etag
-          AND object.missing_at IS NULL`
+          AND object.missing_at IS NULL
+          AND item.type = ANY(${descriptions.find(({ name }) => name === kind)?.types ?? []}::text[])`
 
       const byId = Effect.fn("Rebuilds.byId")(function* (id: string) {
         const [rebuild] = yield* rows(Rebuild)(sql`
@@ -84,7 +85,7 @@ export class Rebuilds extends Context.Service<
         if (!descriptions.some(({ name }) => name === kind)) return yield* new UnknownKind({ kind })
         const [begun] = yield* rows(Schema.Struct({ id: Schema.String }))(sql`
           INSERT INTO ingest_rebuilds (id, kind, total)
-          VALUES (${SecureRandom.uuidV7Unsafe()}, ${kind}, (SELECT count(*) ${ready}))
+          VALUES (${SecureRandom.uuidV7Unsafe()}, ${kind}, (SELECT count(*) ${ready(kind)}))
           ON CONFLICT (kind) WHERE finished_at IS NULL DO UPDATE SET kind = excluded.kind
           RETURNING id`)
         const rebuild = begun === undefined ? null : yield* byId(begun.id)
@@ -103,7 +104,7 @@ export class Rebuilds extends Context.Service<
           const objects = yield* rows(RebuildRow)(sql`
             SELECT object.id AS object_id, object.item_id, object.s3_key AS key, object.etag,
               object.size_bytes::float8 AS size_bytes
-            ${ready} AND (SELECT (checkpoint IS NULL OR object.id > checkpoint) AND object.created_at <= started_at
+            ${ready(rebuild.kind)} AND (SELECT (checkpoint IS NULL OR object.id > checkpoint) AND object.created_at <= started_at
               FROM ingest_rebuilds WHERE id = ${id}::uuid)
             ORDER BY object.id LIMIT ${batch}::integer`)
           const last = objects.at(-1)

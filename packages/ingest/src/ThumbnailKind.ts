@@ -4,13 +4,14 @@ import type { FfmpegMissing } from "@joy/media/MediaError"
 import type { ProbeResult } from "@joy/media/ProbeResult"
 import { Thumbnails } from "@joy/media/Thumbnails"
 import * as DerivedKeys from "@joy/storage/DerivedKeys"
-import { DerivedStore, SourceStore } from "@joy/storage/ObjectStore"
+import { SourceStore } from "@joy/storage/ObjectStore"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 import { type DerivativeKind, type Made, thumbnail } from "./DerivativeKind.ts"
+import { writer } from "./DerivedFiles.ts"
 import type { TakenWork } from "./Outbox.ts"
-import { ofMedia, ofStore, StepFailed } from "./StepErrors.ts"
+import { ofMedia } from "./StepErrors.ts"
 
 const Pictures = Schema.Struct({
   thumbnails: Schema.Array(Schema.Struct({ width: Schema.Finite, height: Schema.Finite })),
@@ -20,7 +21,7 @@ const Pictures = Schema.Struct({
 /** The small pictures that stand for an item. None where there is nothing to be drawn, or nothing to draw with. */
 export const make = Effect.gen(function* () {
   const source = yield* SourceStore
-  const derived = yield* DerivedStore
+  const writeFiles = yield* writer
   const items = yield* ItemIngest
   const artist = yield* Thumbnails
   let warned = false
@@ -40,26 +41,12 @@ export const make = Effect.gen(function* () {
 
   const write = Effect.fnUntraced(function* (work: TakenWork, probed: ProbeResult) {
     const drawn = yield* draw(work, probed).pipe(Effect.mapError(ofMedia(thumbnail.step)))
-    const keys = yield* Effect.forEach(
-      drawn.images,
-      ({ bytes, format, width }) => {
-        const key = DerivedKeys.thumbnail(work.itemId, work.etag, width, format)
-        return Effect.as(derived.write(key, bytes, { contentType: `image/${format}` }), key)
-      },
-      { concurrency: 4 }
-    ).pipe(
-      Effect.catchTags({
-        StoreUnavailable: (error) => Effect.fail(ofStore(thumbnail.step)(error)),
-        StoreReadOnly: () =>
-          Effect.fail(
-            new StepFailed({
-              step: thumbnail.step,
-              message: "The folder or bucket for what is made from the originals can't be written to",
-              failure: "refused"
-            })
-          )
-      })
-    )
+    const files = drawn.images.map(({ bytes, format, width }) => ({
+      key: DerivedKeys.thumbnail(work.itemId, work.etag, width, format),
+      bytes,
+      contentType: `image/${format}`
+    }))
+    const keys = yield* writeFiles(thumbnail.step, files)
     // Both formats of a width are one thumbnail.
     const sizes = new Map(drawn.images.map(({ height, width }) => [width, { width, height }]))
     const facts = {

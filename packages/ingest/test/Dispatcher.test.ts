@@ -245,6 +245,7 @@ describe("The dispatcher", () => {
     step: "eraser",
     version: 1,
     after: "probe",
+    types: ["video"],
     make: (item) => {
       if (++erased === 1) rmSync(join(erases, item.itemId), { recursive: true })
       return Effect.succeed({ keys: [], facts: null })

@@ -6,6 +6,8 @@ import { ItemIngest } from "@joy/catalog/ItemIngest"
 import * as Demuxer from "@joy/media/Demuxer"
 import * as Ffmpeg from "@joy/media/Ffmpeg"
 import * as Probe from "@joy/media/Probe"
+import * as Storyboards from "@joy/media/Storyboards"
+import * as Subtitles from "@joy/media/Subtitles"
 import * as Thumbnails from "@joy/media/Thumbnails"
 import * as Database from "@joy/server/Database"
 import * as FolderStore from "@joy/storage/FolderStore"
@@ -35,10 +37,10 @@ export interface DaemonOptions extends Deaths.Places {
   readonly pageSize?: number
 }
 
-const media = Layer.mergeAll(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(
-  Layer.provide([Ffmpeg.layer(), Demuxer.layer()]),
-  Layer.provide(NodeServices.layer)
-)
+const tools = Layer.mergeAll(Ffmpeg.layer(), Demuxer.layer()).pipe(Layer.provide(NodeServices.layer))
+const media = Layer.mergeAll(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(Layer.provide(tools))
+/** What an item gets afterwards. */
+const following = Layer.merge(Storyboards.layerNoDeps, Subtitles.layerNoDeps).pipe(Layer.provide(tools))
 
 const sockets = Layer.merge(
   NodeSocketServer.layer({ host: "127.0.0.1", port: 0 }),
@@ -60,6 +62,7 @@ export const layer = (options: DaemonOptions) =>
       )
     ),
     Layer.provide([
+      following,
       FolderStore.layerSource(options.root),
       Layer.fresh(TestEvents.layer),
       NodeCrypto.layer,

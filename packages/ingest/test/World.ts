@@ -2,9 +2,13 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync }
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { ItemIngest } from "@joy/catalog/ItemIngest"
+import * as Ffmpeg from "@joy/media/Ffmpeg"
 import { Probe } from "@joy/media/Probe"
 import type { ProbeResult } from "@joy/media/ProbeResult"
+import { Storyboards } from "@joy/media/Storyboards"
+import { layerNoDeps as subtitlesLayer, Subtitles } from "@joy/media/Subtitles"
 import { Thumbnails } from "@joy/media/Thumbnails"
 import * as FolderStore from "@joy/storage/FolderStore"
 import { type ObjectStore, SourceStore } from "@joy/storage/ObjectStore"
@@ -161,6 +165,8 @@ export class Tools extends Context.Service<
   {
     probe: Probe["Service"]["probe"]
     make: Thumbnails["Service"]["make"]
+    storyboard: Storyboards["Service"]["make"]
+    subtitles: Subtitles["Service"]["embedded"]
   }
 >()("@joy/ingest/test/Tools") {
   static readonly layer = Layer.sync(Tools, () => ({
@@ -172,7 +178,9 @@ export class Tools extends Context.Service<
           { width: 320, height: 180, format: "jpeg", bytes: new Uint8Array([2]) }
         ],
         thumbhash: "aGFzaA=="
-      })
+      }),
+    storyboard: () => Effect.succeed(null),
+    subtitles: () => Effect.succeed([])
   }))
 }
 
@@ -196,6 +204,9 @@ export const aVideo: ProbeResult = {
   orientation: null
 }
 
+/** Files beside a film are read as they are. */
+const realSubtitles = subtitlesLayer.pipe(Layer.provide(Ffmpeg.layer()), Layer.provide(NodeServices.layer))
+
 const tools = Layer.mergeAll(
   Layer.effect(
     Probe,
@@ -204,7 +215,21 @@ const tools = Layer.mergeAll(
   Layer.effect(
     Thumbnails,
     Effect.map(Tools, (bent) => Thumbnails.of({ make: (store, object, probe) => bent.make(store, object, probe) }))
-  )
+  ),
+  Layer.effect(
+    Storyboards,
+    Effect.map(Tools, (bent) =>
+      Storyboards.of({ make: (store, object, probe) => bent.storyboard(store, object, probe) })
+    )
+  ),
+  Layer.effect(
+    Subtitles,
+    Effect.gen(function* () {
+      const bent = yield* Tools
+      const real = yield* Subtitles
+      return Subtitles.of({ ...real, embedded: (store, object, probe) => bent.subtitles(store, object, probe) })
+    })
+  ).pipe(Layer.provide(realSubtitles))
 ).pipe(Layer.provideMerge(Tools.layer))
 
 /** A runner that is there, alone. */
@@ -218,15 +243,18 @@ const runner = Layer.effectDiscard(
   Layer.provideMerge(Layer.merge(Bells.layer, Slots.layer))
 )
 
-/** The kinds that there are, and others that a test thinks up. */
-const derivatives = (others: ReadonlyArray<DerivativeKind>) =>
+/** All kinds that there are; or those without which no item is shown, and others that a test thinks up. */
+const derivatives = (kinds: ReadonlyArray<DerivativeKind> | "all") =>
   Layer.effect(
     Derivatives,
-    Effect.map(Derivatives, (derivatives) => ({ ...derivatives, kinds: [...derivatives.kinds, ...others] }))
+    Effect.map(Derivatives, (derivatives) => {
+      if (kinds === "all") return derivatives
+      return { ...derivatives, kinds: [...derivatives.kinds.filter(({ after }) => after === "probe"), ...kinds] }
+    })
   ).pipe(Layer.provide(Derivatives.layer))
 
 /** A scanner, and a dispatcher that works in memory with tools that answer as told. */
-export const working = (options: Partial<IngestOptions> = {}, kinds: ReadonlyArray<DerivativeKind> = []) =>
+export const working = (options: Partial<IngestOptions> = {}, kinds: ReadonlyArray<DerivativeKind> | "all" = []) =>
   Dispatcher.layer.pipe(
     Layer.provideMerge(Layer.merge(IngestObject.layer, MakeDerivative.layer)),
     Layer.provideMerge(IngestSteps.layer),

@@ -1,4 +1,4 @@
-import type { MediaStream } from "@joy/domain/MediaStream"
+import type { MediaStream, SubtitleTrack } from "@joy/domain/MediaStream"
 import type { StoredObject } from "@joy/domain/StoredObject"
 import type { ObjectStore } from "@joy/storage/ObjectStore"
 import * as Context from "effect/Context"
@@ -16,14 +16,7 @@ import { toVtt } from "./SubtitleFiles.ts"
 import { formatVtt, parseCues } from "./WebVtt.ts"
 
 /** A text track as players take it. */
-export interface Subtitle {
-  /** BCP 47; `null` when nothing says it. */
-  readonly language: string | null
-  /** For people: `English (forced)`. */
-  readonly label: string
-  readonly isDefault: boolean
-  readonly isForced: boolean
-  readonly isForHearingImpaired: boolean
+export interface Subtitle extends SubtitleTrack {
   readonly vtt: string
 }
 

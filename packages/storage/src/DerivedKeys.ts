@@ -11,5 +11,15 @@ const version = (etag: ETag) => encodeURIComponent(etag)
 
 export type ThumbnailFormat = "webp" | "jpeg"
 
+/** The WebVTT thumbnails track, and the sheets that it names. */
+export const storyboard = (item: MediaItemId, etag: ETag): ObjectKey =>
+  ObjectKey.make(`${item}/${version(etag)}/storyboard.vtt`)
+
+export const storyboardSheet = (item: MediaItemId, etag: ETag, number: number): ObjectKey =>
+  ObjectKey.make(`${item}/${version(etag)}/storyboard-${number}.webp`)
+
+export const subtitle = (item: MediaItemId, etag: ETag, number: number): ObjectKey =>
+  ObjectKey.make(`${item}/${version(etag)}/subtitle-${number}.vtt`)
+
 export const thumbnail = (item: MediaItemId, etag: ETag, width: number, format: ThumbnailFormat): ObjectKey =>
   ObjectKey.make(`${item}/${version(etag)}/thumbnail-${width}.${format}`)

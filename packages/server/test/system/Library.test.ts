@@ -139,6 +139,7 @@ describeWith(["ffmpeg"], "the library", () => {
     it.effect("tells what a player needs to choose how to play", () =>
       Effect.gen(function* () {
         const { admin } = yield* JoyUp.JoyUp
+        writeFileSync(yield* inLibrary("choose.en.srt"), "1\n00:00:00,000 --> 00:00:01,000\nHello\n")
         yield* put("choose.mkv", yield* TestMedia.video({ container: "mkv", gop: 25 }))
         const { id } = yield* settledItem("choose.mkv")
         const { renditions, streams } = yield* admin.client.media.byId({ params: { id } })
@@ -160,6 +161,11 @@ describeWith(["ffmpeg"], "the library", () => {
           channelLayout: "stereo"
         })
         assert.strictEqual(renditions[0]?.url, `/media/${id}/content`)
+        const later = yield* Joy.until(
+          Effect.orDie(admin.client.media.byId({ params: { id } })),
+          ({ hasStoryboard, subtitles }) => hasStoryboard && subtitles.length > 0
+        )
+        assert.deepInclude(later.subtitles[0], { language: "en", label: "English", isForced: false })
       })
     )
 
@@ -342,6 +348,8 @@ describeWith(["ffmpeg"], "the library", () => {
           ..."notes half empty playlist dangling leads-out good growing after-them replaced comes-back"
             .split(" ")
             .map((name) => `${name}.mp4`),
+          "choose.en.srt",
+          "choose.mkv",
           "folder.mp4",
           "folder.mp4/inside.mp4",
           "hollow.mp3",
