@@ -1,16 +1,14 @@
 import { Events } from "@joy/domain/Events"
-import { MediaItemId } from "@joy/domain/Ids"
-import { MediaStatus } from "@joy/domain/MediaItem"
+import type { MediaItemId } from "@joy/domain/Ids"
+import type { MediaStatus } from "@joy/domain/MediaItem"
 import type { SubtitleTrack } from "@joy/domain/MediaStream"
-import { type ETag, ObjectKey } from "@joy/domain/StoredObject"
+import type { ETag, ObjectKey } from "@joy/domain/StoredObject"
 import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import type { Fragment } from "effect/sql/Statement"
 
 import {
   type ItemFailure,
@@ -18,18 +16,11 @@ import {
   ItemSuperseded,
   type MovedItem,
   type NewItem,
-  ProbedItem
+  type ProbedItem
 } from "./IngestedItem.ts"
+import { derivativeRecords } from "./ItemDerivatives.ts"
+import { withId, withKey, withProbe, withStatus } from "./ItemRows.ts"
 import { finiteOrNull, instantOrNull, int4OrNull, jsonText, ownerOf, storableText, textOrNull } from "./ItemValues.ts"
-
-const decode = <S extends Schema.Struct<Schema.Struct.Fields>>(row: S) => {
-  const rows = Schema.decodeUnknownEffect(Schema.Array(row))
-  return (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) => Effect.orDie(Effect.flatMap(statement, rows))
-}
-const withId = decode(Schema.Struct({ id: MediaItemId }))
-const withKey = decode(Schema.Struct({ id: MediaItemId, s3Key: ObjectKey }))
-const withProbe = decode(ProbedItem)
-const withStatus = decode(Schema.Struct({ id: MediaItemId, status: MediaStatus }))
 
 /** Fails unless the statement, which names the version it is meant for, changed the item. */
 const changing = (itemId: MediaItemId, statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
@@ -263,51 +254,6 @@ export class ItemIngest extends Context.Service<
         return row ?? (yield* new ItemSuperseded({ itemId }))
       })
 
-      const recordThumbnails = Effect.fn("ItemIngest.recordThumbnails")(function* (
-        itemId: MediaItemId,
-        etag: ETag,
-        pictures: ItemPictures
-      ) {
-        const [item] = yield* withStatus(sql`
-          UPDATE media_items SET thumbnails = ${jsonText(pictures.thumbnails)}::text::jsonb,
-            thumbhash = ${pictures.thumbhash}::text, ${touched}
-          WHERE id = ${itemId} AND etag = ${etag} AND status IN ('processing', 'ready') RETURNING id, status`)
-        if (item === undefined) return yield* new ItemSuperseded({ itemId })
-        if (item.status === "ready") yield* updated([itemId])
-      }, transaction)
-
-      /** Changes what comes after an item is ready, unless it is so already. */
-      const recordLater = Effect.fnUntraced(function* (
-        itemId: MediaItemId,
-        etag: ETag,
-        { isNews, values }: { readonly values: Fragment; readonly isNews: Fragment }
-      ) {
-        const changed = yield* withId(sql`
-          UPDATE media_items SET ${values}, ${touched}
-          WHERE id = ${itemId} AND etag = ${etag} AND status = 'ready' AND ${isNews} RETURNING id`)
-        if (changed.length > 0) return yield* updated([itemId])
-        const ready = yield* withId(
-          sql`SELECT id FROM media_items WHERE id = ${itemId} AND etag = ${etag} AND status = 'ready'`
-        )
-        return ready.length === 0 ? yield* new ItemSuperseded({ itemId }) : undefined
-      }, transaction)
-
-      const recordStoryboard = Effect.fn("ItemIngest.recordStoryboard")(
-        (itemId: MediaItemId, etag: ETag, sheets: number | null) =>
-          recordLater(itemId, etag, {
-            values: sql`storyboard_sheets = ${sheets}::integer`,
-            isNews: sql`storyboard_sheets IS DISTINCT FROM ${sheets}::integer`
-          })
-      )
-
-      const recordSubtitles = Effect.fn("ItemIngest.recordSubtitles")(
-        (itemId: MediaItemId, etag: ETag, tracks: ReadonlyArray<SubtitleTrack>) =>
-          recordLater(itemId, etag, {
-            values: sql`subtitles = ${jsonText(tracks)}::text::jsonb`,
-            isNews: sql`subtitles IS DISTINCT FROM ${jsonText(tracks)}::text::jsonb`
-          })
-      )
-
       const publishReady = Effect.fn("ItemIngest.publishReady")(function* (itemId: MediaItemId, etag: ETag) {
         const published = yield* withId(sql`
           UPDATE media_items SET status = 'ready', ${unfailed}, ${touched}
@@ -347,9 +293,7 @@ export class ItemIngest extends Context.Service<
         startProcessing,
         recordProbe,
         probedOf,
-        recordThumbnails,
-        recordStoryboard,
-        recordSubtitles,
+        ...derivativeRecords({ sql, touched, transaction, updated }),
         publishReady,
         recordFailure
       })
