@@ -2,15 +2,15 @@ import accounts from "./0001_accounts.ts"
 import catalogue from "./0002_catalogue.ts"
 import ingest from "./0003_ingest.ts"
 import audit from "./0004_audit.ts"
-import cluster from "./0006_cluster.ts"
-import listeners from "./0007_listeners.ts"
-import scanRanges from "./0008_scan_ranges.ts"
-import housekeeping from "./0009_housekeeping.ts"
-import derivatives from "./0010_derivatives.ts"
-import recentRotations from "./0011_recent_rotations.ts"
-import sessionRoom from "./0012_session_room.ts"
-import objectEvents from "./0013_object_events.ts"
-import tracks from "./0014_tracks.ts"
+import cluster from "./0005_cluster.ts"
+import listeners from "./0006_listeners.ts"
+import scanRanges from "./0007_scan_ranges.ts"
+import housekeeping from "./0008_housekeeping.ts"
+import derivatives from "./0009_derivatives.ts"
+import recentRotations from "./0010_recent_rotations.ts"
+import sessionRoom from "./0011_session_room.ts"
+import objectEvents from "./0012_object_events.ts"
+import tracks from "./0013_tracks.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -18,15 +18,15 @@ export const migrations = {
   "0002_catalogue": catalogue,
   "0003_ingest": ingest,
   "0004_audit": audit,
-  "0006_cluster": cluster,
-  "0007_listeners": listeners,
-  "0008_scan_ranges": scanRanges,
-  "0009_housekeeping": housekeeping,
-  "0010_derivatives": derivatives,
-  "0011_recent_rotations": recentRotations,
-  "0012_session_room": sessionRoom,
-  "0013_object_events": objectEvents,
-  "0014_tracks": tracks
+  "0005_cluster": cluster,
+  "0006_listeners": listeners,
+  "0007_scan_ranges": scanRanges,
+  "0008_housekeeping": housekeeping,
+  "0009_derivatives": derivatives,
+  "0010_recent_rotations": recentRotations,
+  "0011_session_room": sessionRoom,
+  "0012_object_events": objectEvents,
+  "0013_tracks": tracks
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

@@ -74,7 +74,7 @@ describe("AccountChanges", () => {
       })
     )
 
-    it.effect("is not for API keys, nor for accounts without a password [T13]", () =>
+    it.effect("is not for API keys, nor for accounts without a password [T12]", () =>
       Effect.gen(function* () {
         const { user } = yield* register
         assert.strictEqual(yield* tag(change(password).pipe(asKey(user.id))), "Forbidden")

@@ -136,7 +136,7 @@ describe("Announcements", () => {
       }).pipe(Effect.scoped)
     )
 
-    it.effect("tell of changes in the same way [T11]", () =>
+    it.effect("tell of changes in the same way [T10]", () =>
       Effect.gen(function* () {
         const there = yield* deafProcess
         const sql = yield* SqlClient.SqlClient

@@ -29,7 +29,7 @@ const principalOf = (key: string | Redacted.Redacted) =>
 
 describe("ApiKeys", () => {
   layer(testLayer())((it) => {
-    it.effect("stand for their owner, with what they were made for [T12]", () =>
+    it.effect("stand for their owner, with what they were made for [T11]", () =>
       Effect.gen(function* () {
         const { id } = yield* newUser("curator")
         const { key, ...made } = yield* create(id, ["media:read", "media:read"])
@@ -44,7 +44,7 @@ describe("ApiKeys", () => {
       })
     )
 
-    it.effect("are kept as a hash alone, and never shown again [T12]", () =>
+    it.effect("are kept as a hash alone, and never shown again [T11]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const { id } = yield* newUser()
@@ -57,7 +57,7 @@ describe("ApiKeys", () => {
       })
     )
 
-    it.effect("never do more than their owner may at that moment [T12]", () =>
+    it.effect("never do more than their owner may at that moment [T11]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const { id } = yield* newUser("curator")
@@ -76,7 +76,7 @@ describe("ApiKeys", () => {
       })
     )
 
-    it.effect("die with their time, their revocation, and their owner [T12]", () =>
+    it.effect("die with their time, their revocation, and their owner [T11]", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const { revoke } = yield* ApiKeys
@@ -126,7 +126,7 @@ describe("ApiKeys", () => {
       })
     )
 
-    it.effect("are unknown in any other form [T10]", () =>
+    it.effect("are unknown in any other form [T9]", () =>
       Effect.gen(function* () {
         const { key } = yield* create((yield* newUser()).id)
         const text = Redacted.value(key)
@@ -164,7 +164,7 @@ describe("ApiKeys", () => {
       })
     )
 
-    it.effect("are listed to their owner in pages, and managed by sessions alone [T13]", () =>
+    it.effect("are listed to their owner in pages, and managed by sessions alone [T12]", () =>
       Effect.gen(function* () {
         const { create, list, revoke } = yield* ApiKeys
         const { id } = yield* newUser()

@@ -34,7 +34,7 @@ describe("KeyFile", () => {
     })
   )
 
-  it.effect("makes other keys every time, of 32 bytes [T9]", () =>
+  it.effect("makes other keys every time, of 32 bytes [T8]", () =>
     Effect.gen(function* () {
       const [a, b] = [yield* KeyFile.generate(at(0)), yield* KeyFile.generate(at(0))]
       const secrets = [a.refresh[0], a.mac[0], b.refresh[0], b.mac[0]].map(KeyFile.secretBytes)
@@ -81,7 +81,7 @@ describe("KeyFile", () => {
     ["one name for two secrets", (file) => ({ ...file, mac: [file.mac[0], file.mac[0]] }), /once/],
     ["an unknown field", (file) => ({ ...file, extra: 1 }), /extra/]
   ]
-  it.effect.each(tampered)("refuses %s, and says so without the secret [T9]", ([, tamper, message]) =>
+  it.effect.each(tampered)("refuses %s, and says so without the secret [T8]", ([, tamper, message]) =>
     Effect.gen(function* () {
       const file = yield* KeyFile.generate(at(0))
       const encoded = yield* Schema.encodeEffect(KeyFile.KeyFile)(file)
@@ -93,7 +93,7 @@ describe("KeyFile", () => {
   )
 
   it.effect(
-    "publishes the next key 15 minutes ahead and keeps the one before until its last token has run out [T8]",
+    "publishes the next key 15 minutes ahead and keeps the one before until its last token has run out [T7]",
     () =>
       Effect.gen(function* () {
         const first = yield* KeyFile.generate(at(0))
@@ -130,7 +130,7 @@ describe("KeyStore", () => {
     )
   )
 
-  it.effect("makes a file that its owner alone reads, and never over another [T9]", () =>
+  it.effect("makes a file that its owner alone reads, and never over another [T8]", () =>
     inFolder((path) =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem
@@ -157,7 +157,7 @@ describe("KeyStore", () => {
     )
   )
 
-  it.effect("refuses half a file [T9]", () =>
+  it.effect("refuses half a file [T8]", () =>
     inFolder((path) =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem
@@ -189,7 +189,7 @@ describe("KeyStore", () => {
 describe("Keys", () => {
   const kids = Effect.flatMap(Keys, (keys) => Effect.map(keys.jwks, ({ keys }) => keys.map((jwk) => jwk["kid"])))
 
-  it.effect("notices a staged key by itself, and keeps what it has when the file gets lost [T8]", () =>
+  it.effect("notices a staged key by itself, and keeps what it has when the file gets lost [T7]", () =>
     inFolder((path) =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem

@@ -100,7 +100,7 @@ describe("Principals", () => {
       })
     )
 
-    it.effect("sees at the next request that roles have changed [T11]", () =>
+    it.effect("sees at the next request that roles have changed [T10]", () =>
       Effect.gen(function* () {
         yield* heard
         const sql = yield* SqlClient.SqlClient

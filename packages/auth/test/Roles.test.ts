@@ -68,7 +68,7 @@ describe("Roles", () => {
       })
     )
 
-    it.effect("change for everybody who has them, from the next request on [T11]", () =>
+    it.effect("change for everybody who has them, from the next request on [T10]", () =>
       Effect.gen(function* () {
         const roles = yield* Roles
         const { principalOf } = yield* Principals

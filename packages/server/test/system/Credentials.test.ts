@@ -176,7 +176,7 @@ describe("credentials", () => {
   })
 
   layer(JoyUp.JoyUp.layer({ RATE_LIMITS: "off" }), { excludeTestServices: true })("of programs", (it) => {
-    it.effect("are taken wherever an access token is, but end no session and change no password [T13]", () =>
+    it.effect("are taken wherever an access token is, but end no session and change no password [T12]", () =>
       Effect.gen(function* () {
         const { account } = yield* JoyUp.JoyUp
         const owner = yield* account("maker", ["curator"])

@@ -253,7 +253,7 @@ describe("the edge", () => {
       })
     )
 
-    it.effect("says with 401 how to sign in, for every credential that is none [T10, R19]", () =>
+    it.effect("says with 401 how to sign in, for every credential that is none [T9, R19]", () =>
       Effect.gen(function* () {
         const { admin } = yield* JoyUp.JoyUp
         for (const authorization of [

@@ -336,7 +336,7 @@ describe("accounts", () => {
       })
     )
 
-    it.effect("and what they may do are lost at the next request when they are taken away [T11]", () =>
+    it.effect("and what they may do are lost at the next request when they are taken away [T10]", () =>
       Effect.gen(function* () {
         const { account, admin, request } = yield* JoyUp.JoyUp
         const { client, token, userId } = yield* account("demoted", ["curator"])

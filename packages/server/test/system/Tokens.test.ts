@@ -177,7 +177,7 @@ describe("access tokens", () => {
       })
     )
 
-    it.effect("and whatever else stands for one get the same 401 when they are none [T10]", () =>
+    it.effect("and whatever else stands for one get the same 401 when they are none [T9]", () =>
       Effect.gen(function* () {
         const { address } = yield* JoyUp.JoyUp
         const { make, token } = yield* signer
