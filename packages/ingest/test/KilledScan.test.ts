@@ -32,7 +32,7 @@ const daemon = Effect.fnUntraced(function* () {
   }
   return yield* Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(process.execPath, [join(import.meta.dirname, "daemonProcess.ts"), JSON.stringify(options)], {
+      spawn(process.execPath, [join(import.meta.dirname, "runDaemon.ts"), JSON.stringify(options)], {
         stdio: "ignore"
       })
     ),
