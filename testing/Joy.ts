@@ -91,6 +91,16 @@ const watch = (child: ChildProcess, began: number): JoyProcess => {
   // One that ends before it read everything closes the pipe under us.
   child.stdin?.on("error", () => {})
   const exited = new Promise<void>((resolve) => {
+    child.once("error", (cause) => {
+      over = {
+        code: null,
+        signal: null,
+        stdout,
+        stderr: `${stderr}${cause.message}`,
+        millis: performance.now() - asked
+      }
+      resolve()
+    })
     // Not `close`: a child that outlives it may hold the pipes.
     child.once("exit", (code, signal) => {
       const millis = performance.now() - asked

@@ -3,6 +3,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 
+import { ServiceUnavailable } from "./Problem.ts"
 import { StoreAuthorization } from "./StoreAuthorization.ts"
 import { StoreNotification } from "./StoreNotification.ts"
 
@@ -11,7 +12,8 @@ export class IngestApi extends HttpApiGroup.make("ingest")
   .add(
     HttpApiEndpoint.post("events", "/events", {
       payload: StoreNotification,
-      success: HttpApiSchema.Accepted
+      success: HttpApiSchema.Accepted,
+      error: ServiceUnavailable
     }).annotateMerge(
       OpenApi.annotations({
         summary: "What changed in the bucket: a hint where to look, which the store has to confirm"

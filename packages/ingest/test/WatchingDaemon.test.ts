@@ -12,7 +12,7 @@ import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
 
 import * as RealDaemon from "./RealDaemon.ts"
-import { ground, items, Library, statuses, until } from "./World.ts"
+import { ground, items, Library, statuses, until, work } from "./World.ts"
 
 /** What the daemon says. */
 const makeLog = () => {
@@ -59,6 +59,8 @@ describeWith(["ffmpeg"], "A daemon that watches its folder", () => {
         yield* until(sql`SELECT id FROM scans WHERE status = 'running'`, (running) => running.length === 0)
         dropInto(root, "deep/down/film.mp4", video)
         yield* until(statuses, (found) => found["deep/down/film.mp4"] === "ready")
+        // A step whose file goes asks for a scan.
+        yield* until(work, (left) => left.length === 0)
         const film = (yield* items).find(({ s3Key }) => s3Key === "deep/down/film.mp4")
         renameSync(join(root, "deep"), join(root, "renamed"))
         const [moved] = yield* until(

@@ -189,44 +189,47 @@ describeWith(["redis"], "Sessions on two servers", () => {
         assert.deepStrictEqual([verdict.races, verdict.ended], [48, verdict.families])
       })
     )
+  })
+})
 
-    describeWith(["faketime"], "whose clocks differ", () => {
-      it.effect(
-        "are live and over at the same time on all of them, five minutes early and late [R11, R22]",
-        () =>
-          Effect.gen(function* () {
-            const { one, start, watch } = yield* watching("clocks 5 minutes off, both ways")
-            const at = (offset: string) =>
-              start({
-                LD_PRELOAD: faketime() ?? "",
-                FAKETIME: offset,
-                // Timers go by the time since the start, which no administrator sets.
-                FAKETIME_DONT_FAKE_MONOTONIC: "1"
-              })
-            const [early, late] = yield* Effect.all([at("-5m"), at("+5m")], { concurrency: 2 })
-            watch.servers = [one, early, late]
-            for (const server of watch.servers) {
-              const client = yield* watch.signIn(server)
-              for (const there of watch.servers) {
-                assert.strictEqual(yield* watch.expectLive(there, client), 200)
-                assert.strictEqual(yield* watch.refresh(there, client), 200)
-              }
-              yield* watch.expectWell(client)
-              yield* watch.end(server, client)
+// Of their own: what is shared ends with the tests that stand directly in its block.
+describeWith(["redis", "faketime"], "Sessions on two servers whose clocks differ", () => {
+  layer(world, { excludeTestServices: true, timeout: "120 seconds" })((it) => {
+    it.effect(
+      "are live and over at the same time on all of them, five minutes early and late [R11, R22]",
+      () =>
+        Effect.gen(function* () {
+          const { one, start, watch } = yield* watching("clocks 5 minutes off, both ways")
+          const at = (offset: string) =>
+            start({
+              LD_PRELOAD: faketime() ?? "",
+              FAKETIME: offset,
+              // Timers go by the time since the start, which no administrator sets.
+              FAKETIME_DONT_FAKE_MONOTONIC: "1"
+            })
+          const [early, late] = yield* Effect.all([at("-5m"), at("+5m")], { concurrency: 2 })
+          watch.servers = [one, early, late]
+          for (const server of watch.servers) {
+            const client = yield* watch.signIn(server)
+            for (const there of watch.servers) {
+              assert.strictEqual(yield* watch.expectLive(there, client), 200)
+              assert.strictEqual(yield* watch.refresh(there, client), 200)
             }
-            yield* watch.underLoad(Effect.sleep("2 seconds"))
-            // They do have another clock.
-            const dates = yield* Effect.forEach(watch.servers, (server) => watch.ask(server, "/health/live"))
-            const times = dates.map(({ headers }) => Date.parse(headers.date ?? "") / 60_000)
-            assert.deepStrictEqual(
-              times.map((minutes) => Math.round(minutes - (times[0] ?? 0))),
-              [0, -5, 5]
-            )
-            watch.assertRight()
-          }).pipe(Effect.scoped),
-        // Under libfaketime a start takes several times as long.
-        180_000
-      )
-    })
+            yield* watch.expectWell(client)
+            yield* watch.end(server, client)
+          }
+          yield* watch.underLoad(Effect.sleep("2 seconds"))
+          // They do have another clock.
+          const dates = yield* Effect.forEach(watch.servers, (server) => watch.ask(server, "/health/live"))
+          const times = dates.map(({ headers }) => Date.parse(headers.date ?? "") / 60_000)
+          assert.deepStrictEqual(
+            times.map((minutes) => Math.round(minutes - (times[0] ?? 0))),
+            [0, -5, 5]
+          )
+          watch.assertRight()
+        }).pipe(Effect.scoped),
+      // Under libfaketime a start takes several times as long.
+      180_000
+    )
   })
 })
