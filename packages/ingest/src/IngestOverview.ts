@@ -76,7 +76,10 @@ export class IngestOverview extends Context.Service<
           SELECT failure_step AS step, count(*)::integer AS count FROM media_items
           WHERE status = 'failed' AND deleted_at IS NULL GROUP BY failure_step ORDER BY failure_step`)
         const [scan] = yield* rows(RunningScan)(sql`
-          SELECT id, listed, started_at FROM scans WHERE status = 'running'`)
+          SELECT id, started_at, (
+            SELECT coalesce(sum(listed), 0)::integer FROM scan_ranges WHERE scan_id = scans.id
+          ) AS listed
+          FROM scans WHERE status = 'running' AND NOT partial`)
         return {
           runners,
           queue: queue ?? { waiting: 0, retrying: 0, handedOut: 0, oldestSeconds: null },

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
 
 import { IngestConfig } from "../src/IngestConfig.ts"
+import { IngestOverview } from "../src/IngestOverview.ts"
 import { ScanJournal } from "../src/ScanJournal.ts"
 import { Scanner } from "../src/Scanner.ts"
 import { items, Library, scan, scanning, statuses, StoreFaults, work } from "./World.ts"
@@ -403,10 +404,15 @@ describe("A scan", () => {
       for (let i = 0; i < 30; i++) library.put(`${i}.mp4`, `${i}`)
       yield* scan()
       const id = yield* journal.begin({ acceptMissing: false, requested: true })
+      const overview = yield* IngestOverview
       const seen: Array<number> = []
       faults.list = (list) =>
-        Effect.tap(list, () =>
-          Effect.map(journal.byId(id), (record) => {
+        Effect.tap(
+          list,
+          Effect.fnUntraced(function* () {
+            const before = yield* journal.byId(id)
+            const shown = yield* overview.look
+            const record = yield* journal.byId(id)
             assert.isNotNull(record)
             assert.strictEqual(record.status, "running")
             seen.push(record.listed)
@@ -414,10 +420,12 @@ describe("A scan", () => {
               assert.isAbove(record.objectsPerSecond ?? 0, 0)
               assert.isNotNull(record.expectedEndAt)
             }
+            assert.isAtLeast(shown.scan?.listed ?? -1, before?.listed ?? 0)
+            assert.isAtMost(shown.scan?.listed ?? -1, record.listed)
           })
         )
       yield* scan()
       assert.isAbove(new Set(seen).size, 2)
-    }).pipe(Effect.provide(scanning({ pageSize: 5 })))
+    }).pipe(Effect.provide(IngestOverview.layer.pipe(Layer.provideMerge(scanning({ pageSize: 5 })))))
   )
 })

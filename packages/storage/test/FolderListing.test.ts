@@ -83,6 +83,20 @@ describe("FolderStore and what is no file", () => {
   )
 })
 
+describe("FolderStore and its thread", () => {
+  it.effect(
+    "lets a program end that has listed and has nothing else to do",
+    Effect.fnUntraced(function* () {
+      const { root } = yield* makeStore()
+      put(root, "a.mp4")
+      const said = execFileSync(process.execPath, [path.join(import.meta.dirname, "listOnce.ts"), root], {
+        encoding: "utf8"
+      })
+      assert.strictEqual(said, "1 listed")
+    })
+  )
+})
+
 describe("FolderStore and byte order", () => {
   it.effect(
     "lists random trees as sorting their keys by bytes does, from any place",

@@ -49,10 +49,11 @@ const makeThread = () => {
   let requests = 0
 
   const settle = (id: number, answer: Answer | Error) => {
-    waiting.get(id)?.(answer)
+    const resume = waiting.get(id)
     waiting.delete(id)
-    // A thread that has nothing to do keeps no process alive.
+    // A thread that has nothing to do keeps no process alive. Before who waits goes on, and perhaps stops it.
     if (waiting.size === 0) worker?.unref()
+    resume?.(answer)
   }
 
   const ended = (error: Error) => {
@@ -62,7 +63,7 @@ const makeThread = () => {
 
   const start = (): Worker => {
     // Its garbage is young: a small nursery is as fast as a large one, and does not grow.
-    const resourceLimits = { maxYoungGenerationSizeMb: 8 }
+    const resourceLimits = { maxYoungGenerationSizeMb: 4 }
     const started = new Worker(threadUrl, { name: "joy-listing", env: {}, execArgv: [], resourceLimits })
     started.on("message", (answer: Answer) => settle(answer.id, answer))
     started.on("error", ended)
