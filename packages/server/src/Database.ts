@@ -31,10 +31,17 @@ export const clientConfig = (options: DatabaseOptions): PgClient.PgPoolConfig =>
   types: registry
 })
 
+/** A process that stands still in the middle of a transaction loses it, and what it has locked is there for the others. */
+const transactionPatience = "10s"
+
 /** A pool that connects when it is first used. */
 export const layerFromUrl = (
   options: DatabaseOptions
-): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> => PgClient.layer(clientConfig(options))
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError> =>
+  PgClient.layer({
+    ...clientConfig(options),
+    startupParameters: { idle_in_transaction_session_timeout: transactionPatience }
+  })
 
 /** As many statements as requests may be under way share these connections; more of them would share less. */
 const hotConnections = 4

@@ -10,9 +10,25 @@ import * as LogLayer from "../layers/LogLayer.ts"
 import * as OperationsLayer from "../layers/OperationsLayer.ts"
 import * as Migrations from "../Migrations.ts"
 
+/** What does not end in order ends all the same: others take over what it was at. */
+const endAnyway = (afterMillis: number) =>
+  Effect.sync(() => {
+    setTimeout(() => {
+      process.stderr.write("joy: Ingest did not end in time, and ends without having tidied up.\n")
+      process.exit(1)
+    }, afterMillis).unref()
+  })
+
+/** Beyond `SHUTDOWN_TIMEOUT`, which is for the steps that are being worked on. */
+const tidyingMillis = 10_000
+
 /** Not ready any more from the moment that it is asked to stop. */
 const draining = Layer.effectDiscard(
-  Effect.flatMap(Condition, ({ become }) => Effect.addFinalizer(() => become("draining")))
+  Effect.gen(function* () {
+    const { become } = yield* Condition
+    const { shutdownTimeout } = yield* Configuration
+    yield* Effect.addFinalizer(() => Effect.andThen(endAnyway(shutdownTimeout + tidyingMillis), become("draining")))
+  })
 )
 
 const app = draining.pipe(
@@ -25,15 +41,11 @@ const app = draining.pipe(
   Layer.provide(Configuration.layer)
 )
 
-/** What stands still may not be able to end in order either. */
-const endAnyway = Effect.sync(() => {
-  setTimeout(() => process.exit(1), 20_000).unref()
-})
-
 /** Ingest alone, until it is stopped or beyond help. */
 export const ingest = Effect.flatMap(Condition, ({ broken }) =>
   Effect.raceFirst(
     Layer.launch(app),
-    Effect.tapError(broken, () => endAnyway)
+    // What stands still may not be able to end in order either.
+    Effect.tapError(broken, () => endAnyway(2 * tidyingMillis))
   )
 ).pipe(Effect.provide(Condition.layer))

@@ -122,7 +122,12 @@ describeWith(["s3", "ffmpeg"], "joy ingest, several of them", () => {
               yield* Joy.until(isReady(runner), (ready) => ready, { seconds: 60 })
             }
             yield* outcome("frozen/", yield* expected)
-            yield* Effect.all([first.joy.stop("SIGTERM"), second.joy.stop("SIGTERM")], { concurrency: 2 })
+            // What they still had to tell each other does not keep them.
+            const ends = yield* Effect.all([first.joy.stop("SIGTERM"), second.joy.stop("SIGTERM")], { concurrency: 2 })
+            for (const { code, millis } of ends) {
+              assert.strictEqual(code, 0)
+              assert.isBelow(millis, 15_000)
+            }
           }).pipe(Effect.scoped),
         { timeout: 300_000 }
       )
