@@ -16,6 +16,7 @@ export interface Cluster {
   readonly until: (question: string, isRight: (answer: number) => boolean, seconds?: number) => Promise<void>
   readonly ask: (question: string) => Promise<number>
   readonly database: Client
+  readonly url: string
   readonly stop: () => Promise<void>
   /** The same after the database was restarted. */
   readonly again: () => Promise<Cluster>
@@ -80,6 +81,7 @@ const connect = async (
     Number((await database.query({ text: question, rowMode: "array" })).rows[0]?.[0])
   return {
     database,
+    url: settings.DATABASE_URL,
     ask,
     start: () => Joy.start("bundle", "ingest", home, settings),
     drop: (name, files) => {

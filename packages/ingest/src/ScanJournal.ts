@@ -160,11 +160,13 @@ export class ScanJournal extends Context.Service<
         to: string | null,
         counts: PageCounts
       ) {
+        // The commit does not wait for the disk: a page that a power failure takes back is listed again.
         const moved = yield* Effect.orDie(sql`
           UPDATE scan_ranges SET checkpoint = ${to ?? range.upTo ?? range.checkpoint}, done = ${to === null},
             pages = pages + 1, listed = listed + ${counts.listed}::integer, new = new + ${counts.new}::integer,
             changed = changed + ${counts.changed}::integer, failed = failed + ${counts.failed}::integer
           WHERE scan_id = ${id} AND position = ${range.position} AND checkpoint = ${range.checkpoint} AND NOT done
+            AND set_config('synchronous_commit', 'off', true) = 'off'
           RETURNING position`)
         if (moved.length === 0) return yield* overtaken
       })

@@ -55,7 +55,6 @@ export class Scanner extends Context.Service<
       const turns = yield* Turns
       const { pageSize, ranges } = yield* IngestConfig
 
-      // The next page is listed while the last one is being dealt with.
       const list = ({ checkpoint, upTo }: ScanRange) =>
         Stream.paginate(
           checkpoint,
@@ -64,12 +63,18 @@ export class Scanner extends Context.Service<
             const page = yield* store.list({ startAfter: from, upTo: upTo ?? undefined, limit: pageSize })
             return [[{ page, turn }], Option.fromNullOr(page.nextStartAfter)] as const
           })
-        ).pipe(Stream.buffer({ capacity: 1 }))
+        )
 
-      const walk = Effect.fnUntraced(function* (scanId: ScanId, range: ScanRange, unsettled: Ref.Ref<number>) {
+      /** `ahead`: the next page is listed while the last one is being dealt with. Several ranges do so for each other. */
+      const walk = Effect.fnUntraced(function* (
+        scanId: ScanId,
+        range: ScanRange,
+        ahead: boolean,
+        unsettled: Ref.Ref<number>
+      ) {
         let at = range
         yield* Stream.runForEach(
-          list(range),
+          ahead ? Stream.buffer(list(range), { capacity: 1 }) : list(range),
           Effect.fnUntraced(function* ({ page, turn }) {
             const { checkpoint, waiting } = yield* pages.apply(scanId, at, page, turn)
             at = { ...at, checkpoint }
@@ -80,7 +85,7 @@ export class Scanner extends Context.Service<
 
       const pass = Effect.fnUntraced(function* (running: RunningScan, unsettled: Ref.Ref<number>) {
         const { ranges: left, scan } = yield* journal.open(running.id, { ranges, pageSize })
-        yield* Effect.forEach(left, (range) => walk(scan.id, range, unsettled), {
+        yield* Effect.forEach(left, (range) => walk(scan.id, range, left.length === 1, unsettled), {
           concurrency: "unbounded",
           discard: true
         })

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8"
+
 import { Condition } from "@joy/ingest/Condition"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -41,8 +43,17 @@ const app = draining.pipe(
   Layer.provide(Configuration.layer)
 )
 
+/**
+ * A scan makes much that lives for a moment. Left to itself V8 lets that lie about until it is several times what is in
+ * use, which makes a scan a tenth faster and the process 100 MB larger.
+ */
+const tidy = Effect.sync(() => {
+  setFlagsFromString("--semi-space-growth-factor=1")
+  setFlagsFromString("--heap-growing-percent=100")
+})
+
 /** Ingest alone, until it is stopped or beyond help. */
-export const ingest = Effect.flatMap(Condition, ({ broken }) =>
+export const ingest = Effect.flatMap(Effect.andThen(tidy, Condition), ({ broken }) =>
   Effect.raceFirst(
     Layer.launch(app),
     // What stands still may not be able to end in order either.

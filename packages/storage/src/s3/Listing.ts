@@ -24,8 +24,11 @@ const behindReserved = `${reservedFolder}\u{10FFFF}`
  * key can; servers that don't know it say so by not saying it back, and their keys are as they are, but for characters
  * that XML has no place for: those are U+FFFD by then, and nobody knows which key it was, nor where it sorts.
  */
-const decodeKey = (key: string, encoding: string | undefined): string | null =>
-  encoding === "url" ? Option.getOrNull(decodeUri(key.replaceAll("+", " "))) : key.includes("\uFFFD") ? null : key
+const decodeKey = (key: string, encoding: string | undefined): string | null => {
+  if (encoding !== "url") return key.includes("\uFFFD") ? null : key
+  if (!key.includes("%") && !key.includes("+")) return key
+  return Option.getOrNull(decodeUri(key.replaceAll("+", " ")))
+}
 
 const toObject = (key: string, entry: _Object): StoredObject | null =>
   !entry.ETag || entry.Size === undefined || entry.LastModified === undefined
@@ -40,9 +43,12 @@ const toObject = (key: string, entry: _Object): StoredObject | null =>
         unchecked
       )
 
-/** Where `key` stands in the order of bytes: negative before `end`, positive behind it. */
-const placeOf = (key: string, end: string | undefined) =>
-  end === undefined ? -1 : Buffer.compare(Buffer.from(key), Buffer.from(end))
+/** Where a key stands in the order of bytes: negative before `end`, positive behind it. */
+const placeBy = (end: string | undefined) => {
+  if (end === undefined) return () => -1
+  const bytes = Buffer.from(end)
+  return (key: string) => Buffer.compare(Buffer.from(key), bytes)
+}
 
 export const list = (bucket: Bucket): ObjectStore["list"] =>
   Effect.fn("S3Store.list")(function* (options = {}): Effect.fn.Return<ObjectPage, StoreUnavailable> {
@@ -69,6 +75,7 @@ export const list = (bucket: Bucket): ObjectStore["list"] =>
     const objects: Array<StoredObject> = []
     const unusable: Array<UnusableEntry> = []
     let last: string | null = null
+    const placeOf = placeBy(options.upTo)
     for (const entry of answer.Contents ?? []) {
       const key = decodeKey(entry.Key ?? "", answer.EncodingType)?.slice(bucket.prefix.length) ?? null
       if (key === null) {
@@ -78,7 +85,7 @@ export const list = (bucket: Bucket): ObjectStore["list"] =>
         })
         continue
       }
-      if (placeOf(key, options.upTo) > 0) return { objects, unusable, nextStartAfter: null }
+      if (placeOf(key) > 0) return { objects, unusable, nextStartAfter: null }
       last = key
       // Consoles make an empty object `name/` for what they show as a folder.
       if ((key.endsWith("/") && entry.Size === 0) || isReservedKey(key)) continue
@@ -94,6 +101,6 @@ export const list = (bucket: Bucket): ObjectStore["list"] =>
         retryable: false
       })
     }
-    if (placeOf(last, options.upTo) === 0) return { objects, unusable, nextStartAfter: null }
+    if (placeOf(last) === 0) return { objects, unusable, nextStartAfter: null }
     return { objects, unusable, nextStartAfter: isReservedKey(last) && last !== ".joy" ? behindReserved : last }
   })

@@ -14,7 +14,8 @@ import type { Bucket } from "./Bucket.ts"
 import * as Failure from "./Failure.ts"
 
 /** S3 gives and takes validators in quotes; elsewhere they have none. */
-export const unquote = (etag: string): ETag => ETag.make(/^"(.+)"$/.exec(etag)?.[1] ?? etag)
+export const unquote = (etag: string): ETag =>
+  ETag.make(etag.length > 2 && etag.startsWith('"') && etag.endsWith('"') ? etag.slice(1, -1) : etag)
 const quote = (etag: ETag): string => (etag.startsWith("W/") ? etag : `"${etag}"`)
 
 interface Described {
