@@ -11,6 +11,7 @@ import recentRotations from "./0010_recent_rotations.ts"
 import sessionRoom from "./0011_session_room.ts"
 import objectEvents from "./0012_object_events.ts"
 import tracks from "./0013_tracks.ts"
+import editing from "./0014_editing.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -26,7 +27,8 @@ export const migrations = {
   "0010_recent_rotations": recentRotations,
   "0011_session_room": sessionRoom,
   "0012_object_events": objectEvents,
-  "0013_tracks": tracks
+  "0013_tracks": tracks,
+  "0014_editing": editing
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

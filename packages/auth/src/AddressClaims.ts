@@ -1,4 +1,5 @@
 import { UserId } from "@joy/domain/Ids"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import type { Email } from "@joy/domain/User"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -9,7 +10,6 @@ import * as SqlSchema from "effect/sql/SqlSchema"
 import * as AccountKeys from "./AccountKeys.ts"
 import { AuditLog } from "./AuditLog.ts"
 import type { ProvenIdentity } from "./ProvenIdentity.ts"
-import type { RequestFacts } from "./RequestFacts.ts"
 
 /** The address that an identity proves; none where the provider does not say that it is theirs. */
 export const provenAddress = ({ email, emailVerified }: ProvenIdentity): Email | null => (emailVerified ? email : null)

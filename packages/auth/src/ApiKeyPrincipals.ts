@@ -2,6 +2,7 @@ import type { Principal } from "@joy/domain/CurrentPrincipal"
 import { HotReads } from "@joy/domain/HotReads"
 import { ApiKeyId, UserId } from "@joy/domain/Ids"
 import { Unauthenticated } from "@joy/domain/Problem"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,7 +13,6 @@ import * as SqlSchema from "effect/sql/SqlSchema"
 
 import * as ApiKeySecret from "./ApiKeySecret.ts"
 import { Denials } from "./Denials.ts"
-import type { RequestFacts } from "./RequestFacts.ts"
 import * as RoleRows from "./RoleRows.ts"
 
 const Found = Schema.Struct({

@@ -5,6 +5,7 @@ import * as Keyset from "@joy/domain/Keyset"
 import type { Page, PageQuery } from "@joy/domain/Page"
 import * as Policy from "@joy/domain/Policy"
 import { Forbidden, InvalidRequest } from "@joy/domain/Problem"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import { Signer } from "@joy/domain/Signer"
 import { Timestamp } from "@joy/domain/Timestamp"
 import * as Context from "effect/Context"
@@ -18,7 +19,6 @@ import * as SqlSchema from "effect/sql/SqlSchema"
 
 import * as ApiKeySecret from "./ApiKeySecret.ts"
 import { AuditLog } from "./AuditLog.ts"
-import type { RequestFacts } from "./RequestFacts.ts"
 import * as RoleRows from "./RoleRows.ts"
 
 const Row = Schema.Struct({

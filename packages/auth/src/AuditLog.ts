@@ -1,4 +1,6 @@
+import { AuditNotes, type MediaAction } from "@joy/domain/AuditNotes"
 import type { SessionId, UserId } from "@joy/domain/Ids"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
@@ -6,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as Statement from "effect/sql/Statement"
 
-import { clean, none, oneLine, type RequestFacts } from "./RequestFacts.ts"
+import { clean, none, oneLine } from "./RequestFacts.ts"
 
 /** What is written down. Names stay as they are once released: people search for them. */
 export type AuditAction =
@@ -34,6 +36,7 @@ export type AuditAction =
   | "access.denied"
   | "session.ended"
   | "session.refresh-reused"
+  | MediaAction
 
 export interface AuditEntry {
   readonly action: AuditAction
@@ -87,5 +90,10 @@ export class AuditLog extends Context.Service<
 
       return AuditLog.of({ append, appendFor: (from, entry) => insert(entry, sql`FROM ${sql(from)}`) })
     })
+  )
+  /** The log as other contexts know it. */
+  static readonly layerNotes: Layer.Layer<AuditNotes, never, AuditLog> = Layer.effect(
+    AuditNotes,
+    Effect.map(AuditLog, ({ append }) => AuditNotes.of({ append }))
   )
 }

@@ -1,4 +1,5 @@
 import { type Principal, sessionIdOf } from "@joy/domain/CurrentPrincipal"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -7,7 +8,6 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import { AuditLog } from "./AuditLog.ts"
 import { networkOf } from "./ClientNetwork.ts"
 import * as LocalLimits from "./LocalLimits.ts"
-import type { RequestFacts } from "./RequestFacts.ts"
 
 /** Somebody who may not do what they asked for. */
 export interface Denial {

@@ -6,6 +6,7 @@ import { type InvalidState, type OAuthCallback, OAuthFailed } from "@joy/domain/
 import type { Page, PageQuery } from "@joy/domain/Page"
 import * as Policy from "@joy/domain/Policy"
 import type { Forbidden, InvalidRequest, TooManyRequests } from "@joy/domain/Problem"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import { Signer } from "@joy/domain/Signer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -21,7 +22,6 @@ import { OAuthConfig, providersOf } from "./OAuthConfig.ts"
 import { OAuthFlows } from "./OAuthFlows.ts"
 import type { ProvenIdentity } from "./ProvenIdentity.ts"
 import { RateLimits } from "./RateLimits.ts"
-import type { RequestFacts } from "./RequestFacts.ts"
 
 /**
  * The identities at providers that sign in to an account.

@@ -1,4 +1,5 @@
 import { AccountLinkRequired, OAuthFailed } from "@joy/domain/OAuth"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import { InvalidCredentials } from "@joy/domain/Session"
 import { RegistrationClosed, type User } from "@joy/domain/User"
 import * as Context from "effect/Context"
@@ -15,7 +16,6 @@ import * as IdentityRows from "./IdentityRows.ts"
 import * as NewUsername from "./NewUsername.ts"
 import type { OpenSession } from "./OpenSession.ts"
 import type { ProvenIdentity } from "./ProvenIdentity.ts"
-import type { RequestFacts } from "./RequestFacts.ts"
 import { Sessions } from "./Sessions.ts"
 
 /** As the audit log has them. */

@@ -13,6 +13,7 @@ import {
   RedirectNotAllowed
 } from "@joy/domain/OAuth"
 import type { ServiceUnavailable } from "@joy/domain/Problem"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -25,7 +26,6 @@ import { OAuthConfig } from "./OAuthConfig.ts"
 import * as OAuthFlowRows from "./OAuthFlowRows.ts"
 import { OAuthProviders } from "./OAuthProviders.ts"
 import type { ProvenIdentity } from "./ProvenIdentity.ts"
-import type { RequestFacts } from "./RequestFacts.ts"
 
 /** What providers call it when somebody does not want to (RFC 6749, 4.1.2.1; Apple). */
 const refusals = new Set(["access_denied", "user_cancelled_authorize"])

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto"
 
 import type { UserId } from "@joy/domain/Ids"
 import { TooManyRequests } from "@joy/domain/Problem"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,7 +21,6 @@ import { QuotaListener } from "./Quota.ts"
 import { defaultRules, type Rule, type RuleName } from "./RateLimitRules.ts"
 import * as RedisGuard from "./RedisGuard.ts"
 import * as RefreshSecret from "./RefreshSecret.ts"
-import type { RequestFacts } from "./RequestFacts.ts"
 
 /** Names and addresses don't go into keys as they are: keys are bounded, and show nobody's address. */
 const keyOf = (name: RuleName, parts: ReadonlyArray<string>) =>

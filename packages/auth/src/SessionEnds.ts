@@ -1,5 +1,6 @@
 import { SessionId, UserId } from "@joy/domain/Ids"
 import * as Policy from "@joy/domain/Policy"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import { SessionNotFound } from "@joy/domain/Session"
 import { UserNotFound } from "@joy/domain/User"
 import * as Effect from "effect/Effect"
@@ -8,7 +9,6 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlSchema from "effect/sql/SqlSchema"
 
 import { AuditLog } from "./AuditLog.ts"
-import type { RequestFacts } from "./RequestFacts.ts"
 import { Revocations } from "./Revocations.ts"
 import * as SharedRuns from "./SharedRuns.ts"
 

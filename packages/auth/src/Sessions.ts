@@ -6,6 +6,7 @@ import { OAuthProvider } from "@joy/domain/OAuth"
 import type { Page, PageQuery } from "@joy/domain/Page"
 import * as Policy from "@joy/domain/Policy"
 import type { Forbidden, InvalidRequest } from "@joy/domain/Problem"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import {
   InvalidCredentials,
   type InvalidRefreshToken,
@@ -32,7 +33,7 @@ import { AuthConfig } from "./AuthConfig.ts"
 import { Keys } from "./Keys.ts"
 import type { OpenSession } from "./OpenSession.ts"
 import * as RefreshSecret from "./RefreshSecret.ts"
-import { clean, type RequestFacts } from "./RequestFacts.ts"
+import { clean } from "./RequestFacts.ts"
 import type { Revocations } from "./Revocations.ts"
 import * as SessionEnds from "./SessionEnds.ts"
 import * as SessionRotation from "./SessionRotation.ts"

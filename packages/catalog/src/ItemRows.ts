@@ -8,11 +8,11 @@ import type { SqlError } from "effect/sql/SqlError"
 import { ProbedItem } from "./IngestedItem.ts"
 
 /** A database that does not answer, and a row of ours that does not fit, are defects. */
-const decode = <S extends Schema.Struct<Schema.Struct.Fields>>(row: S) => {
+export const decodeRows = <S extends Schema.Struct<Schema.Struct.Fields>>(row: S) => {
   const rows = Schema.decodeUnknownEffect(Schema.Array(row))
   return (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) => Effect.orDie(Effect.flatMap(statement, rows))
 }
-export const withId = decode(Schema.Struct({ id: MediaItemId }))
-export const withKey = decode(Schema.Struct({ id: MediaItemId, s3Key: ObjectKey }))
-export const withProbe = decode(ProbedItem)
-export const withStatus = decode(Schema.Struct({ id: MediaItemId, status: MediaStatus }))
+export const withId = decodeRows(Schema.Struct({ id: MediaItemId }))
+export const withKey = decodeRows(Schema.Struct({ id: MediaItemId, s3Key: ObjectKey }))
+export const withProbe = decodeRows(ProbedItem)
+export const withStatus = decodeRows(Schema.Struct({ id: MediaItemId, status: MediaStatus }))

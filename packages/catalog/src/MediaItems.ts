@@ -3,6 +3,7 @@ import { HotReads } from "@joy/domain/HotReads"
 import type { MediaItemId, UserId } from "@joy/domain/Ids"
 import * as Keyset from "@joy/domain/Keyset"
 import type { MediaListQuery } from "@joy/domain/MediaApi"
+import type { TrashedItem } from "@joy/domain/MediaChange"
 import {
   type MediaItem,
   type MediaItemDetail,
@@ -17,10 +18,12 @@ import { type Forbidden, type InvalidRequest, Unauthenticated } from "@joy/domai
 import { Signer } from "@joy/domain/Signer"
 import type { ETag, ObjectKey } from "@joy/domain/StoredObject"
 import type { ThumbnailViewer } from "@joy/domain/ThumbnailAuthorization"
+import type { Timestamp } from "@joy/domain/Timestamp"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as Statement from "effect/sql/Statement"
 
@@ -28,7 +31,7 @@ import { type Order, orders } from "./MediaOrder.ts"
 import { columns, type MediaDetailRow, type MediaRow, toMediaItem, toMediaItemDetail } from "./MediaRow.ts"
 import { mimeTypeOf } from "./MimeType.ts"
 import * as ThumbnailUrls from "./ThumbnailUrls.ts"
-import { visibleTo } from "./VisibleItems.ts"
+import { trashOf, visibleTo } from "./VisibleItems.ts"
 
 /** Where the original of an item is, for those who deliver bytes. */
 export interface MediaContent {
@@ -48,6 +51,9 @@ export interface MediaThumbnails {
   readonly sizes: ReadonlyArray<{ readonly width: number; readonly height: number }>
 }
 
+/** When the last item of a page was thrown away, and its id. */
+const TrashPosition = Schema.Tuple([Schema.String, Schema.String])
+
 export class MediaItems extends Context.Service<
   MediaItems,
   {
@@ -61,6 +67,8 @@ export class MediaItems extends Context.Service<
     readonly failures: (
       query: PageQuery
     ) => Effect.Effect<Page<MediaItem>, Forbidden | InvalidRequest, CurrentPrincipal>
+    /** What was thrown away and the principal may restore, the latest first. */
+    readonly trash: (query: PageQuery) => Effect.Effect<Page<TrashedItem>, Forbidden | InvalidRequest, CurrentPrincipal>
     /** Where the original is. */
     readonly content: (id: MediaItemId) => Effect.Effect<MediaContent, MediaItemNotFound | Forbidden, CurrentPrincipal>
     /** Which thumbnails there are; for a principal who may see the item, or whoever holds a URL signed for it. */
@@ -148,6 +156,24 @@ export class MediaItems extends Context.Service<
         return yield* pageOf(principal, { list: "media-failures", order: orders["-createdAt"], query, conditions })
       })
 
+      const trash = Effect.fn("MediaItems.trash")(function* (query: PageQuery) {
+        const principal = yield* Policy.permission("media:read")
+        const position = yield* Keyset.position(signer, "media-trash", TrashPosition, query.cursor)
+        const rows = yield* sql<MediaRow & { readonly deletedAt: Timestamp; readonly deletesSource: boolean }>`
+          SELECT ${item}, deleted_at AS "deletedAt", delete_source AS "deletesSource" FROM media_items
+          WHERE ${trashOf(sql, principal)}
+            AND ${position === null ? sql`TRUE` : sql`(deleted_at, id) < (${position[0]}::timestamptz, ${position[1]}::uuid)`}
+          ORDER BY deleted_at DESC, id DESC LIMIT ${Keyset.rowLimit(query)}::int`.pipe(Effect.orDie)
+        const page = Keyset.page(signer, "media-trash", query, rows, (row) => [row.deletedAt, row.id])
+        const shown = present(principal, yield* nowSeconds)
+        return {
+          ...page,
+          items: page.items.map((row) =>
+            Object.assign(shown(row), { deletedAt: row.deletedAt, deletesSource: row.deletesSource })
+          )
+        }
+      })
+
       /** The row of an item that the principal may see. */
       const visible = Effect.fnUntraced(function* (id: MediaItemId) {
         const principal = yield* Policy.permission("media:read")
@@ -211,7 +237,7 @@ export class MediaItems extends Context.Service<
         return { id: row.id, etag: row.etag, sizes: row.thumbnails }
       })
 
-      return MediaItems.of({ list, byId, failures, content, thumbnails })
+      return MediaItems.of({ list, byId, failures, trash, content, thumbnails })
     })
   )
 }

@@ -10,3 +10,9 @@ export const visibleTo = (sql: SqlClient.SqlClient, principal: Principal): State
   principal.permissions.has("media:write")
     ? sql`TRUE`
     : sql`(media_items.visibility = 'shared' OR media_items.user_id = ${principal.userId})`
+
+/** What is in the trash is there for its owner and for who may change everything. */
+export const trashOf = (sql: SqlClient.SqlClient, principal: Principal): Statement.Fragment =>
+  principal.permissions.has("media:write")
+    ? sql`media_items.deleted_at IS NOT NULL`
+    : sql`(media_items.deleted_at IS NOT NULL AND media_items.user_id = ${principal.userId})`

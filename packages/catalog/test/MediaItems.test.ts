@@ -1,62 +1,13 @@
 import { assert, layer } from "@effect/vitest"
 import { MediaItems } from "@joy/catalog/MediaItems"
-import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
-import { type MediaItemId, SessionId, UserId } from "@joy/domain/Ids"
+import type { MediaItemId, UserId } from "@joy/domain/Ids"
 import { MediaItem, MediaItemDetail } from "@joy/domain/MediaItem"
 import { type Cursor, Page } from "@joy/domain/Page"
-import { builtInRoles, expand } from "@joy/domain/Permission"
-import { Signer } from "@joy/domain/Signer"
-import * as TestDatabase from "@joy/testing/TestDatabase"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 
-/** Readable, and as easy to break as a real one. */
-const signer = Layer.succeed(Signer, {
-  sign: (purpose, text) => `${purpose}-${text.length}-${text.slice(-8)}`,
-  verify: (purpose, text, signature) => signature === `${purpose}-${text.length}-${text.slice(-8)}`
-})
-
-const services = MediaItems.layer.pipe(Layer.provide(signer), Layer.provideMerge(TestDatabase.layer))
-
-const uuid = () => SecureRandom.uuidV7Unsafe()
-
-const as = (role: keyof typeof builtInRoles | "nobody", userId: UserId = UserId.make(uuid())) =>
-  Effect.provideService(CurrentPrincipal, {
-    userId,
-    credential: { kind: "session", sessionId: SessionId.make(uuid()) },
-    permissions: role === "nobody" ? new Set<never>() : expand(builtInRoles[role])
-  })
-
-const addUser = Effect.fnUntraced(function* (name: string) {
-  const sql = yield* SqlClient.SqlClient
-  const id = UserId.make(uuid())
-  yield* sql`INSERT INTO users (id, username, username_key) VALUES (${id}, ${name}, ${name})`
-  return id
-})
-
-const addItem = Effect.fnUntraced(function* (item: {
-  readonly title: string
-  readonly owner?: UserId
-  readonly createdAt?: string
-  readonly seconds?: number | null
-  readonly tags?: ReadonlyArray<string>
-}) {
-  const sql = yield* SqlClient.SqlClient
-  const id = uuid() as MediaItemId
-  yield* sql`
-    INSERT INTO media_items
-      (id, type, title, tags, status, user_id, visibility, s3_key, etag, size_bytes, duration_seconds, created_at, width,
-       height, frame_rate, bitrate, captured_at, thumbnails, streams)
-    VALUES
-      (${id}, 'video', ${item.title}, ${[...(item.tags ?? [])]}, 'ready', ${item.owner ?? null},
-       ${item.owner === undefined ? "shared" : "private"}, ${`${id}.mp4`}, 'tag', 5000000000, ${item.seconds ?? null},
-       ${item.createdAt ?? "2026-01-02T03:04:05.678901Z"}::timestamptz, 1920, 1080, 23.976, 4000000,
-       '2025-12-31T23:59:59.5Z'::timestamptz, '[{"width":320,"height":180}]'::jsonb, '[{"index":0,"type":"video"}]'::jsonb)`
-  return id
-})
+import { addItem, addUser, as, services } from "./TestCatalog.ts"
 
 layer(services)("what may be seen", (it) => {
   it.effect("keeps somebody's private item from everybody else, as if it were not there [C2]", () =>

@@ -8,10 +8,12 @@ import { HealthApi } from "./HealthApi.ts"
 import { IngestApi } from "./IngestApi.ts"
 import { LinkedIdentitiesApi } from "./LinkedIdentitiesApi.ts"
 import { MediaApi } from "./MediaApi.ts"
+import { MediaChangesApi } from "./MediaChangesApi.ts"
 import { OAuthApi } from "./OAuthApi.ts"
 import { RequestValidation } from "./RequestValidation.ts"
 import { RolesApi } from "./RolesApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
+import { TagsApi } from "./TagsApi.ts"
 import { UsersApi } from "./UsersApi.ts"
 
 /** Every route there is. The server implements it, the client and `/openapi.json` are derived from it. */
@@ -26,6 +28,8 @@ export class Api extends HttpApi.make("joy")
   .add(ApiKeysApi)
   .add(AuditApi)
   .add(MediaApi)
+  .add(MediaChangesApi)
+  .add(TagsApi)
   .add(IngestApi)
   .add(HealthApi)
   .middleware(RequestValidation)

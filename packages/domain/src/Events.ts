@@ -14,10 +14,12 @@ export const Event = Schema.Union([
 ])
 export type Event = typeof Event.Type
 
-/** Where contexts say what happened. An append belongs to the transaction around it: it is undone with it. */
+/** Where contexts say what happened. What is appended belongs to the transaction around it: it is undone with it. */
 export class Events extends Context.Service<
   Events,
   {
     readonly append: (event: Event) => Effect.Effect<void>
+    /** Several at once, in this order. */
+    readonly appendAll: (events: ReadonlyArray<Event>) => Effect.Effect<void>
   }
 >()("@joy/domain/Events") {}

@@ -35,6 +35,8 @@ export interface IngestOptions {
   readonly overdue: Duration.Duration
   /** How long work may stand still in a runner that should have begun it, before the runner counts as stalled. */
   readonly stall: Duration.Duration
+  /** How many days things stay in the trash (`TRASH_DAYS`). */
+  readonly trashDays: number
   /** Works beside others on the same database. Otherwise there may be no other at all. */
   readonly shared: boolean
   /** The host by which other processes reach this one (`RUNNER_HOST`). */
@@ -63,6 +65,7 @@ export class IngestConfig extends Context.Service<IngestConfig, IngestOptions>()
       poll: Duration.millis(500),
       overdue: Duration.seconds(10),
       stall: Duration.seconds(10),
+      trashDays: 30,
       shared: false,
       runnerHost: "localhost",
       takeover: Duration.seconds(15),

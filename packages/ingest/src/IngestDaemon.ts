@@ -33,6 +33,7 @@ import { ObjectLedger } from "./ObjectLedger.ts"
 import { Outbox } from "./Outbox.ts"
 import { PageIngest } from "./PageIngest.ts"
 import { Presence } from "./Presence.ts"
+import { Purge } from "./Purge.ts"
 import { Rebuilds } from "./Rebuilds.ts"
 import { type RunnerReport, RunnerRegistry } from "./RunnerRegistry.ts"
 import { type RunningScan, ScanJournal } from "./ScanJournal.ts"
@@ -118,6 +119,7 @@ const singletons = Layer.unwrap(
     const maintenance = yield* Maintenance
     const rebuilds = yield* Rebuilds
     const looks = yield* Looks
+    const purge = yield* Purge
     const whileHeld = (interval: Duration.Input, work: Effect.Effect<void>) =>
       Effect.andThen(presence.held, work).pipe(Effect.andThen(Effect.sleep(interval)))
     const looking = undying("The looker", Effect.andThen(presence.held, looks.once))
@@ -132,6 +134,7 @@ const singletons = Layer.unwrap(
       Singleton.make("dispatcher", undying("The dispatcher", dispatch)),
       Singleton.make("rebuilds", undying("Rebuilding", whileHeld("1 second", rebuilds.advance))),
       Singleton.make("hourly maintenance", undying("Maintenance", whileHeld("1 hour", maintenance.hourly))),
+      Singleton.make("purge", undying("Emptying the trash", whileHeld("1 hour", purge.once))),
       Singleton.make("frequent maintenance", undying("Maintenance", whileHeld("1 minute", maintenance.frequent)))
     )
   })
@@ -185,7 +188,7 @@ const layerNoDeps = Layer.merge(singletons, presenting).pipe(
   Layer.provide(Dispatcher.layer),
   Layer.provide([IngestObject.layer, MakeDerivative.layer]),
   Layer.provideMerge(Stalls.layer),
-  Layer.provide([scanner, IngestSteps.layer, Maintenance.layer, Rebuilds.layerNoDeps]),
+  Layer.provide([scanner, IngestSteps.layer, Maintenance.layer, Purge.layer, Rebuilds.layerNoDeps]),
   Layer.provide(Derivatives.layer),
   Layer.provide([ObjectLedger.layer, Outbox.layer, RunnerRegistry.layer, Signals.layer, Bells.layer, Slots.layer])
 )

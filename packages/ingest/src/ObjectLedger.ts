@@ -94,6 +94,8 @@ export class ObjectLedger extends Context.Service<
     readonly derived: (key: ObjectKey, etag: ETag, versions: Readonly<Record<string, number>>) => Effect.Effect<void>
     /** The work on this version is done. */
     readonly processed: (key: ObjectKey, etag: ETag) => Effect.Effect<void>
+    /** The item goes for good and its object stays: as long as that is what its key holds, it is not told as new. */
+    readonly purge: (itemId: MediaItemId) => Effect.Effect<void>
     /** Notes unusable entries of the listing; gives those that were not known. */
     readonly unusable: (scanId: ScanId, keys: ReadonlyArray<ObjectKey>) => Effect.Effect<ReadonlyArray<ObjectKey>>
     readonly addUnusable: (
@@ -135,7 +137,10 @@ export class ObjectLedger extends Context.Service<
           FULL JOIN (
             SELECT * FROM processed_s3_objects WHERE ${within}
           ) AS known ON known.s3_key = page.key COLLATE "C"
-          WHERE known.id IS NULL
+          WHERE (known.id IS NULL AND NOT EXISTS (
+              SELECT FROM purged_objects AS purged WHERE purged.s3_key = page.key COLLATE "C"
+                AND purged.etag = page.etag AND purged.size_bytes = page.size_bytes
+            ))
             OR (page.key IS NULL AND known.missing_at IS NULL AND NOT known.unusable)
             OR (page.key IS NOT NULL AND (known.etag <> page.etag OR known.size_bytes <> page.size_bytes
               OR known.missing_at IS NOT NULL OR known.unusable))
@@ -162,7 +167,9 @@ export class ObjectLedger extends Context.Service<
         objects: ReadonlyArray<{ readonly object: StoredObject; readonly itemId: MediaItemId }>
       ) {
         if (objects.length === 0) return
-        yield* Effect.orDie(sql`
+        yield* sql`
+          DELETE FROM purged_objects WHERE s3_key = ANY(${objects.map(({ object }) => object.key)}::text[])`
+        yield* sql`
           INSERT INTO processed_s3_objects (id, s3_key, etag, size_bytes, item_id)
           SELECT * FROM unnest(
             ${objects.map(() => SecureRandom.uuidV7Unsafe())}::uuid[],
@@ -170,8 +177,8 @@ export class ObjectLedger extends Context.Service<
             ${objects.map(({ object }) => object.etag)}::text[],
             ${objects.map(({ object }) => BigInt(object.sizeBytes))}::bigint[],
             ${objects.map(({ itemId }) => itemId)}::uuid[]
-          )`)
-      })
+          )`
+      }, Effect.orDie)
 
       const replace = Effect.fn("ObjectLedger.replace")(
         (objects: ReadonlyArray<{ readonly object: StoredObject; readonly known: KnownObject }>) =>
@@ -227,12 +234,25 @@ export class ObjectLedger extends Context.Service<
           WHERE s3_key = ${key} AND etag = ${etag}`.pipe(Effect.asVoid, Effect.orDie)
       )
 
+      const purge = Effect.fn("ObjectLedger.purge")((itemId: MediaItemId) =>
+        sql`
+          INSERT INTO purged_objects (s3_key, etag, size_bytes)
+          SELECT s3_key, etag, size_bytes FROM processed_s3_objects WHERE item_id = ${itemId}
+          ON CONFLICT (s3_key) DO UPDATE SET etag = excluded.etag, size_bytes = excluded.size_bytes, purged_at = now()`.pipe(
+          Effect.asVoid,
+          Effect.orDie
+        )
+      )
+
       const unusable = Effect.fn("ObjectLedger.unusable")(function* (scanId: ScanId, keys: ReadonlyArray<ObjectKey>) {
         if (keys.length === 0) return []
         // A key that holds an object of ours is left to that object: it is absent, and comes back with the entry.
         const known = yield* rows(Schema.Struct({ key: ObjectKey }))(sql`
-          UPDATE processed_s3_objects SET seen_in_scan = ${scanId}::uuid
-          WHERE s3_key = ANY(${keys}::text[]) RETURNING s3_key AS key`)
+          WITH seen AS (
+            UPDATE processed_s3_objects SET seen_in_scan = ${scanId}::uuid
+            WHERE s3_key = ANY(${keys}::text[]) RETURNING s3_key AS key
+          )
+          SELECT key FROM seen UNION SELECT s3_key FROM purged_objects WHERE s3_key = ANY(${keys}::text[])`)
         const seen = new Set(known.map(({ key }) => key))
         return keys.filter((key) => !seen.has(key))
       })
@@ -260,6 +280,7 @@ export class ObjectLedger extends Context.Service<
         again,
         derived,
         processed,
+        purge,
         unusable,
         addUnusable
       })

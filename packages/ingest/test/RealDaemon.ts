@@ -20,6 +20,7 @@ import * as ClusterRunner from "../src/ClusterRunner.ts"
 import { Condition } from "../src/Condition.ts"
 import { IngestConfig } from "../src/IngestConfig.ts"
 import * as IngestDaemon from "../src/IngestDaemon.ts"
+import { SourceDeletion } from "../src/Purge.ts"
 import * as Deaths from "./Deaths.ts"
 import * as TestEvents from "./TestEvents.ts"
 
@@ -66,6 +67,7 @@ export const layer = (options: DaemonOptions) =>
       FolderStore.layerSource(options.root),
       Layer.fresh(TestEvents.layer),
       NodeCrypto.layer,
+      Layer.mock(SourceDeletion, {}),
       IngestConfig.layer({
         interval: Duration.millis(options.intervalMillis),
         concurrency: options.concurrency ?? 2,

@@ -1,4 +1,4 @@
-import { Events } from "@joy/domain/Events"
+import { type Event, Events } from "@joy/domain/Events"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -8,11 +8,8 @@ export const layer = Layer.effect(
   Events,
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    return Events.of({
-      append: ({ name, ...data }) =>
-        Effect.orDie(
-          Effect.asVoid(sql`INSERT INTO events (name, data) VALUES (${name}, ${JSON.stringify(data)}::jsonb)`)
-        )
-    })
+    const append = ({ name, ...data }: Event) =>
+      Effect.orDie(Effect.asVoid(sql`INSERT INTO events (name, data) VALUES (${name}, ${JSON.stringify(data)}::jsonb)`))
+    return Events.of({ append, appendAll: (events) => Effect.forEach(events, append, { discard: true }) })
   })
 )

@@ -55,6 +55,8 @@ export interface Settings {
   /** 0: any that is free. */
   readonly runnerPort: number
   readonly shutdownTimeout: number
+  /** How many days things stay in the trash. */
+  readonly trashDays: number
   readonly takeoverTimeout: number
   /** Whether to keep where pictures and films were taken. */
   readonly keepLocation: boolean
@@ -137,6 +139,7 @@ const read = Effect.gen(function* () {
     runnerPort: yield* get(Variable.port("RUNNER_PORT", 0)),
     takeoverTimeout: yield* get(Variable.duration("TAKEOVER_TIMEOUT", 15_000)),
     shutdownTimeout: yield* get(Variable.duration("SHUTDOWN_TIMEOUT", 15_000)),
+    trashDays: yield* get(Variable.integer(0, 36_500)("TRASH_DAYS", 30)),
     keepLocation: yield* get(Variable.flag("KEEP_LOCATION", false)),
     ffmpegPath: (yield* get(Variable.text("FFMPEG_PATH", null))) ?? undefined,
     ffprobePath: (yield* get(Variable.text("FFPROBE_PATH", null))) ?? undefined,

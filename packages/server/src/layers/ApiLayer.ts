@@ -1,5 +1,9 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { AuditLog } from "@joy/auth/AuditLog"
+import { Favourites } from "@joy/catalog/Favourites"
+import { MediaChanges } from "@joy/catalog/MediaChanges"
 import { MediaItems } from "@joy/catalog/MediaItems"
+import { Tags } from "@joy/catalog/Tags"
 import { Api } from "@joy/domain/Api"
 import { Failures } from "@joy/ingest/Failures"
 import { Scans } from "@joy/ingest/Scans"
@@ -29,6 +33,7 @@ import { HealthHandlers } from "../http/HealthHandlers.ts"
 import { IdentityHandlers } from "../http/IdentityHandlers.ts"
 import { IngestHandlers } from "../http/IngestHandlers.ts"
 import { LinkedIdentityHandlers } from "../http/LinkedIdentityHandlers.ts"
+import { MediaChangeHandlers } from "../http/MediaChangeHandlers.ts"
 import { MediaHandlers } from "../http/MediaHandlers.ts"
 import * as NodeServer from "../http/NodeServer.ts"
 import { OAuthHandlers } from "../http/OAuthHandlers.ts"
@@ -39,6 +44,7 @@ import * as RequestValidationLayer from "../http/RequestValidationLayer.ts"
 import { RoleHandlers } from "../http/RoleHandlers.ts"
 import { SessionHandlers } from "../http/SessionHandlers.ts"
 import * as StoreAuthorizationLayer from "../http/StoreAuthorizationLayer.ts"
+import { TagHandlers } from "../http/TagHandlers.ts"
 import { UserHandlers } from "../http/UserHandlers.ts"
 import * as AuthLayer from "./AuthLayer.ts"
 import { ListenFailed } from "./ListenFailed.ts"
@@ -56,6 +62,8 @@ const handlers = Layer.mergeAll(
   RoleHandlers,
   SessionHandlers,
   MediaHandlers,
+  MediaChangeHandlers,
+  TagHandlers,
   IngestHandlers,
   HealthHandlers
 )
@@ -64,8 +72,13 @@ const news = Layer.unwrap(
   Effect.map(Configuration, ({ source }) => StoreNews.layer(source._tag === "Bucket" ? source : null))
 )
 
+const catalogue = Layer.mergeAll(MediaChanges.layer, Favourites.layer, Tags.layer).pipe(
+  Layer.provide(AuditLog.layerNotes),
+  Layer.provideMerge(MediaItems.layer)
+)
+
 const services = Layer.mergeAll(news, Originals.layer, ThumbnailImages.layer, Scans.layer, Failures.layer).pipe(
-  Layer.provideMerge(MediaItems.layer),
+  Layer.provideMerge(catalogue),
   Layer.provide([StoreLayer.source, StoreLayer.derived, EventLog.layer])
 )
 

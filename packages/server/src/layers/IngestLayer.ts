@@ -27,15 +27,20 @@ export const config = (options: Partial<IngestOptions>) =>
         runnerHost: settings.runnerHost,
         takeover: Duration.millis(settings.takeoverTimeout),
         drain: Duration.millis(settings.shutdownTimeout),
+        trashDays: settings.trashDays,
         ...options
       })
     )
   )
 
 /** What the daemon works with. */
-export const tools = Layer.mergeAll(MediaLayer.layer, StoreLayer.source, StoreLayer.derived, ItemIngest.layer).pipe(
-  Layer.provideMerge(Layer.mergeAll(EventLog.layer, NodeCrypto.layer, ScanBar.layer))
-)
+export const tools = Layer.mergeAll(
+  MediaLayer.layer,
+  StoreLayer.source,
+  StoreLayer.derived,
+  StoreLayer.deletion,
+  ItemIngest.layer
+).pipe(Layer.provideMerge(Layer.mergeAll(EventLog.layer, NodeCrypto.layer, ScanBar.layer)))
 
 /** The daemon that keeps the catalogue true to the store, by itself. `drain` is how long a stop may take. Needs the database. */
 export const layer = (options: { readonly drain: Duration.Duration }) =>

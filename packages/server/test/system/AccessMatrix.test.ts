@@ -3,7 +3,7 @@ import { join } from "node:path"
 
 import { assert, layer } from "@effect/vitest"
 import { Api } from "@joy/domain/Api"
-import { UserId } from "@joy/domain/Ids"
+import { MediaItemId, UserId } from "@joy/domain/Ids"
 import { allPermissions, type Permission } from "@joy/domain/Permission"
 import * as Joy from "@joy/testing/Joy"
 import type * as JoyHttp from "@joy/testing/JoyHttp"
@@ -146,6 +146,19 @@ const makeKey: Rule["make"] = ({ signedIn }) =>
     Effect.map(({ id }) => id),
     Effect.orDie
   )
+const makeTag: Rule["make"] = ({ sharedId, up }) => {
+  const tag = `tag-${++made}`
+  return up.admin.client.mediaChanges
+    .bulk({ payload: { action: "tag", tags: [tag], ids: [MediaItemId.make(sharedId)] } })
+    .pipe(Effect.as(tag), Effect.orDie)
+}
+/** The private item, in the library or in the trash, wherever the actor before left it. */
+const makeItem =
+  (action: "trash" | "restore"): NonNullable<Rule["make"]> =>
+  ({ privateId, up }) =>
+    up.admin.client.mediaChanges
+      .bulk({ payload: { action, ids: [MediaItemId.make(privateId)] } })
+      .pipe(Effect.as(privateId), Effect.orDie)
 let made = 0
 
 /** Every route of the contract. A new one belongs here before it belongs anywhere. */
@@ -251,6 +264,42 @@ const rules: Readonly<Record<string, Rule>> = {
   "GET /media/:id": { statuses: ofTheItem, path: ({ world }) => `/media/${world.privateId}` },
   "GET /media/:id/content": { statuses: ofTheItem, path: ({ world }) => `/media/${world.privateId}/content` },
   "GET /media/:id/thumbnail": { statuses: ofTheItem, path: ({ world }) => `/media/${world.privateId}/thumbnail` },
+  "PATCH /media/:id": {
+    statuses: [401, 200, 404, 200, 200, 403, 200],
+    path: ({ world }) => `/media/${world.privateId}`,
+    body: ({ actor }) => ({ description: `told by ${actor}` })
+  },
+  "PUT /media/:id/favourite": {
+    statuses: [401, 204, 404, 204, 204, 204, 204],
+    path: ({ world }) => `/media/${world.privateId}/favourite`
+  },
+  "DELETE /media/:id/favourite": {
+    statuses: [401, 204, 404, 204, 204, 204, 204],
+    path: ({ world }) => `/media/${world.privateId}/favourite`
+  },
+  // Who may do nothing to the item is told so in the answer.
+  "POST /media/bulk": {
+    statuses: signedIn,
+    body: ({ actor, world }) => ({ action: "tag", tags: [`by ${actor}`], ids: [world.privateId] })
+  },
+  "GET /tags": { statuses: signedIn },
+  "PATCH /tags/:tag": {
+    statuses: curators(200),
+    make: makeTag,
+    path: ({ madeId }) => `/tags/${madeId}`,
+    body: ({ madeId }) => ({ name: `${madeId} too` })
+  },
+  "GET /media/trash": { statuses: signedIn },
+  "DELETE /media/:id": {
+    statuses: [401, 204, 404, 204, 204, 403, 204],
+    make: makeItem("restore"),
+    path: ({ world }) => `/media/${world.privateId}`
+  },
+  "POST /media/:id/restore": {
+    statuses: [401, 204, 404, 204, 204, 403, 204],
+    make: makeItem("trash"),
+    path: ({ world }) => `/media/${world.privateId}/restore`
+  },
   "POST /media/:id/retry": {
     statuses: [401, 403, 404, 202, 202, 403, 202],
     path: ({ world }) => `/media/${world.privateId}/retry`
@@ -363,7 +412,10 @@ describeWith(["ffmpeg"], "who may do what", () => {
           ["HEAD", "/content"],
           ["GET", "/thumbnail"],
           ["GET", "/thumbnail?width=320&exp=9999999999&sig=AAAAAAAAAAAAAAAAAAAAAA"],
-          ["POST", "/retry"]
+          ["POST", "/retry"],
+          ["DELETE", ""],
+          ["POST", "/restore"],
+          ["PUT", "/favourite"]
         ] as const) {
           const theirs = yield* up.request(`/media/${privateId}${rest}`, { method, token })
           const none = yield* up.request(`/media/${unknownId}${rest}`, { method, token })
