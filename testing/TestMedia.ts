@@ -12,7 +12,7 @@ import { ffmpeg } from "./Executables.ts"
  * Media made by ffmpeg, once per run and set of options: small, seconds long, and the same on every machine up to the
  * encoder's version. For tests inside of `describeWith(["ffmpeg"], …)`.
  */
-const make = (extension: string, args: ReadonlyArray<string>): Effect.Effect<string> =>
+export const make = (extension: string, args: ReadonlyArray<string>): Effect.Effect<string> =>
   Effect.callback((resume) => {
     const folder = join(inject("runFolder"), "media")
     const path = join(folder, `${createHash("sha256").update(args.join("\0")).digest("hex").slice(0, 16)}.${extension}`)

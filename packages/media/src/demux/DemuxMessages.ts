@@ -123,5 +123,5 @@ export type DemuxAnswer =
 /** Reads bytes `start` up to, not including, `end`. Shorter only at the end of the object. */
 export type ReadBytes = (start: number, end: number) => Promise<Uint8Array>
 
-/** Thrown in the demuxing thread: the object is bad for good. */
+/** Thrown by what reads containers: the object is bad for good. */
 export class Refused extends Error {}

@@ -1,0 +1,118 @@
+/**
+ * Where every sample of an object is and when it is shown: what segments are cut by. The same for all containers, made once
+ * for a version of an object and kept (`IndexFile`).
+ */
+
+/** The samples of a track in the order of decoding, as columns. */
+export interface Samples {
+  readonly count: number
+  /** Where each begins in the object. */
+  readonly offsets: Float64Array
+  /** Bytes of each, all of them within the object. */
+  readonly sizes: Uint32Array
+  /** Ticks at which each is decoded, never decreasing; one more than there are samples: the last is the end of the last. */
+  readonly dts: Float64Array
+  /** Ticks from decoding to composition, never negative; `null` where they are none at all. */
+  readonly compositionOffsets: Uint32Array | null
+  /** Numbers of the samples at which decoding can begin, from 0 and ascending; `null`: at all of them. */
+  readonly keys: Uint32Array | null
+  /** Which sample entry holds from which sample on: ascending, the first from sample 0. */
+  readonly entries: ReadonlyArray<{ readonly from: number; readonly entry: number }>
+}
+
+export interface IndexTrack {
+  /** The container's (track_ID, TrackNumber). */
+  readonly id: number
+  readonly kind: "video" | "audio"
+  /** By FFmpeg's name: `h264`, `aac`. */
+  readonly codec: string
+  /** RFC 6381: `avc1.64001f`. */
+  readonly codecString: string
+  /** Whole boxes for an `stsd` (ISO 14496-12, 8.5.2), as players take them: `hvc1`, no QuickTime. */
+  readonly sampleEntries: readonly [Uint8Array, ...ReadonlyArray<Uint8Array>]
+  /** Ticks per second. */
+  readonly timescale: number
+  /**
+   * Ticks from composition to presentation, by the container's edit list: negative where the track begins with what is
+   * decoded and not shown (the priming of AAC, the delay of reordering), positive where it begins late.
+   */
+  readonly shift: number
+  /** BCP 47. */
+  readonly language: string | null
+  readonly label: string | null
+  readonly isDefault: boolean
+  /** Of audio. */
+  readonly channels: number | null
+  readonly sampleRate: number | null
+  /** Pixels as shown, before they are turned; of video. */
+  readonly width: number | null
+  readonly height: number | null
+  /** How pictures are turned: the nine numbers of a track header (ISO 14496-12, 8.3.2); `null`: not at all. */
+  readonly matrix: ReadonlyArray<number> | null
+  readonly samples: Samples
+}
+
+export interface MediaIndex {
+  /** Of the object that it was made of. */
+  readonly sizeBytes: number
+  /** From the first presentation to the end of the last, over all tracks. */
+  readonly durationSeconds: number
+  /** Pictures and sound that can be put into a segment as they are, in the order of the container. */
+  readonly tracks: ReadonlyArray<IndexTrack>
+  /** What else there is, by the container's own names: `sowt`, `A_DTS`. */
+  readonly skipped: ReadonlyArray<string>
+}
+
+/** More than any film has (ten hours with 60 pictures a second and two tracks of sound), and what is kept of them stays small. */
+export const maxSamples = 8_000_000
+export const maxTracks = 64
+
+/** Ticks at which a sample is shown. */
+export const presentedAt = ({ samples, shift }: IndexTrack, sample: number): number =>
+  (samples.dts[sample] ?? 0) + (samples.compositionOffsets?.[sample] ?? 0) + shift
+
+export const durationOf = ({ dts }: Samples, sample: number): number => (dts[sample + 1] ?? 0) - (dts[sample] ?? 0)
+
+/** Of all of its samples together. */
+export const bytesOf = ({ sizes }: Samples): number => sizes.reduce((sum, size) => sum + size, 0)
+
+/** Ticks from the first presentation of a track to the end of the last. */
+export const extentOf = (track: IndexTrack): { readonly start: number; readonly end: number } => {
+  let start = Infinity
+  let end = -Infinity
+  const { samples } = track
+  for (let i = 0; i < samples.count; i++) {
+    const at = presentedAt(track, i)
+    if (at < start) start = at
+    const until = at + durationOf(samples, i)
+    if (until > end) end = until
+  }
+  return samples.count === 0 ? { start: 0, end: 0 } : { start, end }
+}
+
+/** What decoders take in before the first presentation is no part of the duration. */
+export const durationSecondsOf = (tracks: ReadonlyArray<IndexTrack>): number => {
+  let start = Infinity
+  let end = 0
+  for (const track of tracks) {
+    const extent = extentOf(track)
+    start = Math.min(start, Math.max(0, extent.start / track.timescale))
+    end = Math.max(end, extent.end / track.timescale)
+  }
+  return tracks.length === 0 ? 0 : Math.max(0, end - start)
+}
+
+/** Bytes of memory that an index holds. */
+export const residentBytes = ({ tracks }: MediaIndex): number =>
+  tracks.reduce(
+    (sum, { samples, sampleEntries }) =>
+      sum +
+      1024 +
+      samples.offsets.byteLength +
+      samples.sizes.byteLength +
+      samples.dts.byteLength +
+      (samples.compositionOffsets?.byteLength ?? 0) +
+      (samples.keys?.byteLength ?? 0) +
+      sampleEntries.reduce((bytes, entry) => bytes + entry.byteLength, 0),
+    1024
+  )
