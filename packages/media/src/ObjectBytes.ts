@@ -79,15 +79,24 @@ export const readLocal = (
     })
   )
 
-/** All of an object, in one request. For what is known to be small enough. */
-export const readWhole = Effect.fnUntraced(
-  function* (store: ObjectStore, object: StoredObject): Effect.fn.Return<Uint8Array, StoreFailure, Scope.Scope> {
-    if (object.sizeBytes === 0) return new Uint8Array()
+/** A part of an object, in one request: from `start` up to, not including, `end`. */
+export const readPart = Effect.fnUntraced(
+  function* (
+    store: ObjectStore,
+    object: StoredObject,
+    start: number,
+    end: number
+  ): Effect.fn.Return<Uint8Array, StoreFailure, Scope.Scope> {
+    if (start === end) return new Uint8Array()
     const local = yield* store.openLocal(object.key, { ifMatch: object.etag })
-    return yield* readRange(store, object, local === null ? null : local.fd, 0, object.sizeBytes)
+    return yield* readRange(store, object, local === null ? null : local.fd, start, end)
   },
   (effect) => Effect.scoped(effect)
 )
+
+/** All of an object. For what is known to be small enough. */
+export const readWhole = (store: ObjectStore, object: StoredObject): Effect.Effect<Uint8Array, StoreFailure> =>
+  readPart(store, object, 0, object.sizeBytes)
 
 /**
  * Opens one version of an object for small reads here and there, as a container's index wants them: the blocks around

@@ -11,6 +11,10 @@ const version = (etag: ETag) => encodeURIComponent(etag)
 
 export type ThumbnailFormat = "webp" | "jpeg"
 
+/** Where the samples of the object are: what segments are cut by. */
+export const containerIndex = (item: MediaItemId, etag: ETag): ObjectKey =>
+  ObjectKey.make(`${item}/${version(etag)}/container.index`)
+
 /** The WebVTT thumbnails track, and the sheets that it names. */
 export const storyboard = (item: MediaItemId, etag: ETag): ObjectKey =>
   ObjectKey.make(`${item}/${version(etag)}/storyboard.vtt`)
