@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlSchema from "effect/sql/SqlSchema"
+import type { Fragment } from "effect/sql/Statement"
 
 import * as ApiKeySecret from "./ApiKeySecret.ts"
 import { Denials } from "./Denials.ts"
@@ -33,6 +34,8 @@ export class ApiKeyPrincipals extends Context.Service<
      * Fails when the key has run out or was revoked, or its owner is disabled, which is written down, or gone.
      */
     readonly principalOf: (key: string, facts: RequestFacts) => Effect.Effect<Principal, Unauthenticated>
+    /** Who keys stand for at this moment, without those that are over. One read for all; it is no use of them. */
+    readonly standing: (ids: ReadonlyArray<ApiKeyId>) => Effect.Effect<ReadonlyMap<ApiKeyId, Principal>>
   }
 >()("@joy/auth/ApiKeyPrincipals") {
   static readonly layerNoDeps: Layer.Layer<ApiKeyPrincipals, never, Denials | HotReads | SqlClient.SqlClient> =
@@ -43,11 +46,7 @@ export class ApiKeyPrincipals extends Context.Service<
         const hot = yield* HotReads
         const denials = yield* Denials
 
-        // Nothing is copied: one read by a unique index, and what has changed holds for the next request.
-        const find = SqlSchema.findOneOption({
-          Request: Schema.Uint8Array,
-          Result: Found,
-          execute: (hash) => hot`
+        const select = (condition: Fragment) => hot`
           SELECT k.id, k.user_id AS "userId", k.permissions,
             ARRAY(
               SELECT DISTINCT p.permission
@@ -61,8 +60,28 @@ export class ApiKeyPrincipals extends Context.Service<
               WHEN u.disabled_at IS NOT NULL THEN 'disabled'
             END AS refusal
           FROM api_keys k JOIN users u ON u.id = k.user_id
-          WHERE k.key_hash = ${hash}`
+          WHERE ${condition}`
+
+        // Nothing is copied: one read by a unique index, and what has changed holds for the next request.
+        const find = SqlSchema.findOneOption({
+          Request: Schema.Uint8Array,
+          Result: Found,
+          execute: (hash) => select(hot`k.key_hash = ${hash}`)
         })
+        const findAll = SqlSchema.findAll({
+          Request: Schema.Array(ApiKeyId),
+          Result: Found,
+          execute: (ids) => select(hot`k.id = ANY(${ids}::uuid[])`)
+        })
+
+        const principalFrom = (found: typeof Found.Type): Principal => {
+          const held = RoleRows.known(found.granted)
+          return {
+            userId: found.userId,
+            credential: { kind: "apiKey", apiKeyId: found.id },
+            permissions: new Set([...RoleRows.known(found.permissions)].filter((permission) => held.has(permission)))
+          }
+        }
 
         /** Once a minute, whoever asks: the second of two at once waits, looks again, and finds nothing to do. */
         const touch = (id: ApiKeyId) =>
@@ -77,12 +96,7 @@ export class ApiKeyPrincipals extends Context.Service<
           if (hash === undefined) return yield* new Unauthenticated({})
           const found = Option.getOrUndefined(yield* Effect.orDie(find(hash)))
           if (found === undefined) return yield* new Unauthenticated({})
-          const held = RoleRows.known(found.granted)
-          const principal: Principal = {
-            userId: found.userId,
-            credential: { kind: "apiKey", apiKeyId: found.id },
-            permissions: new Set([...RoleRows.known(found.permissions)].filter((permission) => held.has(permission)))
-          }
+          const principal = principalFrom(found)
           if (found.refusal !== null) {
             yield* denials.note({ action: "api-key.refused", principal, facts, detail: { reason: found.refusal } })
             return yield* new Unauthenticated({})
@@ -91,7 +105,12 @@ export class ApiKeyPrincipals extends Context.Service<
           return principal
         })
 
-        return ApiKeyPrincipals.of({ principalOf })
+        const standing = Effect.fn("ApiKeyPrincipals.standing")(function* (ids: ReadonlyArray<ApiKeyId>) {
+          const keys = yield* Effect.orDie(findAll(ids))
+          return new Map(keys.filter(({ refusal }) => refusal === null).map((key) => [key.id, principalFrom(key)]))
+        })
+
+        return ApiKeyPrincipals.of({ principalOf, standing })
       })
     )
 }

@@ -37,6 +37,8 @@ export class Principals extends Context.Service<
     readonly principalOf: (token: TokenSubject) => Effect.Effect<Principal, Unauthenticated>
     /** Whether a session lives: false from the moment that ending it was answered. */
     readonly isLive: (sessionId: SessionId) => Effect.Effect<boolean>
+    /** Who sessions stand for at this moment, without those that have ended. That they are asked about is no use of them. */
+    readonly standing: (sessionIds: ReadonlyArray<SessionId>) => Effect.Effect<ReadonlyMap<SessionId, Principal>>
   }
 >()("@joy/auth/Principals") {
   static readonly layerNoDeps: Layer.Layer<Principals, never, HotReads | Revocations | SessionIndex | SessionUse> =
@@ -138,23 +140,39 @@ export class Principals extends Context.Service<
           return permissions
         }
 
+        const principalFrom = (sessionId: SessionId, { permissions, userId }: IndexEntry): Principal => ({
+          userId,
+          credential: { kind: "session", sessionId },
+          permissions: permissionsOf(permissions)
+        })
+
+        const standing = Effect.fn("Principals.standing")(function* (sessionIds: ReadonlyArray<SessionId>) {
+          const found = yield* lookUpAll(sessionIds.filter((id) => !revocations.hasEnded(id)))
+          const principals = new Map<SessionId, Principal>()
+          // Asked again: the end may have been announced while the answer was on its way.
+          for (const [id, entry] of found) {
+            if (entry !== null && !revocations.hasEnded(id)) principals.set(id, principalFrom(id, entry))
+          }
+          return principals
+        })
+
         const unauthenticated = Effect.fail(new Unauthenticated({}))
 
         const principalOf = (token: TokenSubject): Effect.Effect<Principal, Unauthenticated> =>
           Effect.flatMap(lookUp(token.sessionId), (found) => {
             if (found === null || found.userId !== token.userId) return unauthenticated
-            const principal: Principal = {
-              userId: token.userId,
-              credential: { kind: "session", sessionId: token.sessionId },
-              permissions: permissionsOf(found.permissions)
-            }
+            const principal = principalFrom(token.sessionId, found)
             return Clock.clockWith((clock) => {
               use.seen(token.sessionId, token.counter, clock.currentTimeMillisUnsafe())
               return Effect.succeed(principal)
             })
           })
 
-        return Principals.of({ principalOf, isLive: (id) => Effect.map(lookUp(id), (found) => found !== null) })
+        return Principals.of({
+          principalOf,
+          isLive: (id) => Effect.map(lookUp(id), (found) => found !== null),
+          standing
+        })
       })
     )
 

@@ -48,7 +48,7 @@ const services = Layer.mergeAll(
 ).pipe(
   Layer.provideMerge(Layer.merge(Sessions.layerNoDeps, Denials.layer)),
   Layer.provideMerge(Layer.mergeAll(Revocations.layer, SessionUse.layer, RateLimits.layerMemory)),
-  Layer.provide([EventLog.layer, OwnedItems.layerUserDeletion]),
+  Layer.provide(OwnedItems.layerUserDeletion.pipe(Layer.provideMerge(EventLog.layer))),
   Layer.provideMerge(Layer.mergeAll(AuditLog.layer, PasswordHasher.layer, PasswordPolicy.layer, KeySigner.layer))
 )
 

@@ -30,7 +30,7 @@ const changing = (itemId: MediaItemId, statement: Effect.Effect<ReadonlyArray<un
 
 /**
  * The write side of the catalogue for ingest, and the only place where ingest changes `media_items`. Every change
- * raises `version`; what speaks of one object version fails with `ItemSuperseded` when the item no longer has it.
+ * raises `version`, every change of status appends an event (`media.updated` unless said otherwise); what speaks of one object version fails with `ItemSuperseded` when the item no longer has it.
  * A database that does not answer is a defect: whoever runs ingest tries again.
  */
 export class ItemIngest extends Context.Service<
@@ -101,7 +101,7 @@ export class ItemIngest extends Context.Service<
       const events = yield* Events
 
       const updated = (ids: ReadonlyArray<MediaItemId>) =>
-        Effect.forEach(ids, (mediaId) => events.append({ name: "media.updated", mediaId }), { discard: true })
+        events.appendAll(ids.map((mediaId) => ({ name: "media.updated", mediaId })))
       const transaction = <A, E>(effect: Effect.Effect<A, E>) =>
         sql.withTransaction(effect).pipe(Effect.catchIf(isSqlError, Effect.die))
       const touched = sql`version = media_items.version + 1, updated_at = now()`
@@ -136,9 +136,9 @@ export class ItemIngest extends Context.Service<
             failure_message = excluded.failure_message, failure_attempts = excluded.failure_attempts, ${touched}
           RETURNING id, s3_key`)
         const failed = new Set(items.filter((item) => item.failure !== undefined).map((item) => item.key))
-        for (const row of rows) {
-          if (failed.has(row.s3Key)) yield* events.append({ name: "media.failed", mediaId: row.id })
-        }
+        yield* events.appendAll(
+          rows.map((row) => ({ name: failed.has(row.s3Key) ? "media.failed" : "media.updated", mediaId: row.id }))
+        )
         return rows.map((row) => ({ itemId: row.id, key: row.s3Key }))
       }, transaction)
 
@@ -222,13 +222,14 @@ export class ItemIngest extends Context.Service<
         return ids
       }, transaction)
 
-      const startProcessing = Effect.fn("ItemIngest.startProcessing")((itemId: MediaItemId, etag: ETag) =>
-        changing(
+      const startProcessing = Effect.fn("ItemIngest.startProcessing")(function* (itemId: MediaItemId, etag: ETag) {
+        yield* changing(
           itemId,
           sql`UPDATE media_items SET status = 'processing', ${unfailed}, ${touched}
           WHERE id = ${itemId} AND etag = ${etag} AND status <> 'missing' RETURNING id`
         )
-      )
+        yield* updated([itemId])
+      }, transaction)
 
       const recordProbe = Effect.fn("ItemIngest.recordProbe")((itemId: MediaItemId, etag: ETag, found: ProbedItem) =>
         changing(

@@ -1,4 +1,6 @@
 import type { Principal } from "@joy/domain/CurrentPrincipal"
+import type { UserId } from "@joy/domain/Ids"
+import type { Visibility } from "@joy/domain/MediaItem"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type * as Statement from "effect/sql/Statement"
 
@@ -16,3 +18,14 @@ export const trashOf = (sql: SqlClient.SqlClient, principal: Principal): Stateme
   principal.permissions.has("media:write")
     ? sql`media_items.deleted_at IS NOT NULL`
     : sql`(media_items.deleted_at IS NOT NULL AND media_items.user_id = ${principal.userId})`
+
+/** What the rule goes by. */
+export interface Audience {
+  readonly visibility: Visibility
+  readonly ownerId: UserId | null
+}
+
+/** The same rule for an item at hand; `undefined` for one that is gone for good. */
+export const isVisibleTo = (item: Audience | undefined, principal: Principal): boolean =>
+  principal.permissions.has("media:write") ||
+  (item !== undefined && (item.visibility === "shared" || item.ownerId === principal.userId))

@@ -4,6 +4,7 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
 import { AuditApi } from "./AuditApi.ts"
 import { AuthApi, IdentityApi } from "./AuthApi.ts"
+import { EventsApi } from "./EventsApi.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { IngestApi } from "./IngestApi.ts"
 import { LinkedIdentitiesApi } from "./LinkedIdentitiesApi.ts"
@@ -30,6 +31,7 @@ export class Api extends HttpApi.make("joy")
   .add(MediaApi)
   .add(MediaChangesApi)
   .add(TagsApi)
+  .add(EventsApi)
   .add(IngestApi)
   .add(HealthApi)
   .middleware(RequestValidation)

@@ -8,6 +8,7 @@ import * as Redacted from "effect/Redacted"
 
 import { Api } from "./Api.ts"
 import { Authorization } from "./Authorization.ts"
+import { EventsAuthorization } from "./EventsAuthorization.ts"
 import { LogoutAuthorization } from "./LogoutAuthorization.ts"
 import { ThumbnailAuthorization } from "./ThumbnailAuthorization.ts"
 
@@ -21,22 +22,14 @@ export const make = (options: { readonly baseUrl: string }) =>
 
 /** Signs requests with the access token that `token` gives at that moment; an empty one sends no header. */
 export const layerBearer = (token: Effect.Effect<Redacted.Redacted>) => {
-  const send = HttpApiMiddleware.layerClient
-  return Layer.mergeAll(
-    send(Authorization, ({ next, request }) =>
-      Effect.flatMap(token, (value) =>
-        next(Redacted.value(value) === "" ? request : HttpClientRequest.bearerToken(request, value))
-      )
-    ),
-    send(LogoutAuthorization, ({ next, request }) =>
-      Effect.flatMap(token, (value) =>
-        next(Redacted.value(value) === "" ? request : HttpClientRequest.bearerToken(request, value))
-      )
-    ),
-    send(ThumbnailAuthorization, ({ next, request }) =>
-      Effect.flatMap(token, (value) =>
-        next(Redacted.value(value) === "" ? request : HttpClientRequest.bearerToken(request, value))
-      )
+  const sign: HttpApiMiddleware.HttpApiMiddlewareClient<never, never, never> = ({ next, request }) =>
+    Effect.flatMap(token, (value) =>
+      next(Redacted.value(value) === "" ? request : HttpClientRequest.bearerToken(request, value))
     )
+  return Layer.mergeAll(
+    HttpApiMiddleware.layerClient(Authorization, sign),
+    HttpApiMiddleware.layerClient(EventsAuthorization, sign),
+    HttpApiMiddleware.layerClient(LogoutAuthorization, sign),
+    HttpApiMiddleware.layerClient(ThumbnailAuthorization, sign)
   )
 }

@@ -25,8 +25,15 @@ export class Maintenance extends Context.Service<
       const sql = yield* SqlClient.SqlClient
 
       const hourly = Effect.gen(function* () {
-        // A client that was away for longer than this asks for everything anew.
-        yield* sql`DELETE FROM events WHERE created_at < now() - interval '7 days'`
+        // A client that was away for longer than this asks for everything anew, and has to learn that it must.
+        yield* sql`
+          WITH pruned AS (
+            DELETE FROM events WHERE created_at < now() - interval '7 days' RETURNING transaction_id, id
+          )
+          INSERT INTO events_pruned (transaction_id, id)
+          SELECT transaction_id, id FROM pruned ORDER BY transaction_id DESC, id DESC LIMIT 1
+          ON CONFLICT (single) DO UPDATE SET transaction_id = excluded.transaction_id, id = excluded.id
+          WHERE (events_pruned.transaction_id, events_pruned.id) < (excluded.transaction_id, excluded.id)`
         // By then an event that is delivered late is told by a look that finds nothing.
         yield* sql`DELETE FROM object_events WHERE NOT pending AND seen_at < now() - interval '1 day'`
         // With an interval of a second a day has 86,400 scans, of which those that found nothing are soon worth nothing.

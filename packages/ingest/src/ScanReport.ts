@@ -1,3 +1,4 @@
+import { Events } from "@joy/domain/Events"
 import type { ScanId } from "@joy/domain/Ids"
 import type { Scan } from "@joy/domain/Scan"
 import * as Clock from "effect/Clock"
@@ -30,6 +31,17 @@ export const outlook = (scan: Scan, nowMillis: number) => {
   return { secondsLeft: Math.max(0, (to - nowMillis) / 1000), done: Math.min(1, (nowMillis - from) / (to - from)) }
 }
 
+const progressOf = (scan: Scan) => ({
+  name: "scan.progress" as const,
+  scanId: scan.id,
+  listed: scan.listed,
+  new: scan.new,
+  changed: scan.changed,
+  failed: scan.failed,
+  objectsPerSecond: scan.objectsPerSecond,
+  expectedEndAt: scan.expectedEndAt
+})
+
 const look = "1 second"
 /** A line in the log each so many looks. */
 const logged = 10
@@ -40,7 +52,7 @@ const longMillis = 10_000
 export class ScanReport extends Context.Service<
   ScanReport,
   {
-    /** To be interrupted when the scan ends. */
+    /** Appends `scan.progress` too, once a second at most. To be interrupted when the scan ends. */
     readonly follow: (id: ScanId) => Effect.Effect<void>
     readonly ended: (id: ScanId) => Effect.Effect<void>
   }
@@ -50,14 +62,20 @@ export class ScanReport extends Context.Service<
     Effect.gen(function* () {
       const journal = yield* ScanJournal
       const display = yield* ScanDisplay
+      const events = yield* Events
 
       const follow = Effect.fn("ScanReport.follow")(
         function* (id: ScanId) {
+          let told = 0
           for (let looks = 1; ; looks++) {
             yield* Effect.sleep(look)
             const scan = yield* journal.byId(id)
             if (scan === null) return
             yield* display.show(scan)
+            if (scan.status === "running" && scan.listed > told) {
+              told = scan.listed
+              yield* events.append(progressOf(scan))
+            }
             if (looks % logged !== 0) continue
             const ahead = outlook(scan, yield* Clock.currentTimeMillis)
             const found = findings(scan)

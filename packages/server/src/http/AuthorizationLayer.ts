@@ -1,9 +1,11 @@
 import { AccessTokens } from "@joy/auth/AccessTokens"
 import { ApiKeyPrincipals } from "@joy/auth/ApiKeyPrincipals"
 import * as ApiKeySecret from "@joy/auth/ApiKeySecret"
+import { EventTickets } from "@joy/auth/EventTickets"
 import { Principals } from "@joy/auth/Principals"
 import { Authorization } from "@joy/domain/Authorization"
 import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
+import { EventsAuthorization } from "@joy/domain/EventsAuthorization"
 import { Leaving, LogoutAuthorization } from "@joy/domain/LogoutAuthorization"
 import { Unauthenticated } from "@joy/domain/Problem"
 import { ThumbnailAuthorization, ThumbnailViewer } from "@joy/domain/ThumbnailAuthorization"
@@ -38,6 +40,22 @@ export const authorization = Layer.effect(
         Effect.flatMap(find(credential), (principal) => Effect.provideService(handled, CurrentPrincipal, principal))
     })
   )
+)
+
+export const eventsAuthorization = Layer.effect(
+  EventsAuthorization,
+  Effect.gen(function* () {
+    const find = yield* principalOf
+    const tickets = yield* EventTickets
+    return EventsAuthorization.of({
+      bearer: (handled, { credential }) =>
+        Effect.flatMap(find(credential), (principal) => Effect.provideService(handled, CurrentPrincipal, principal)),
+      ticket: (handled, { credential }) =>
+        Effect.flatMap(tickets.redeem(credential), (principal) =>
+          Effect.provideService(handled, CurrentPrincipal, principal)
+        )
+    })
+  })
 )
 
 const expiry = Effect.map(HttpServerRequest.HttpServerRequest, (request) =>

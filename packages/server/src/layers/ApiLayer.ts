@@ -1,6 +1,7 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { AuditLog } from "@joy/auth/AuditLog"
 import { Favourites } from "@joy/catalog/Favourites"
+import { ItemAudiences } from "@joy/catalog/ItemAudiences"
 import { MediaChanges } from "@joy/catalog/MediaChanges"
 import { MediaItems } from "@joy/catalog/MediaItems"
 import { Tags } from "@joy/catalog/Tags"
@@ -21,6 +22,9 @@ import * as Layer from "effect/Layer"
 
 import { Configuration } from "../config/Configuration.ts"
 import * as EventLog from "../EventLog.ts"
+import { EventNews } from "../events/EventNews.ts"
+import { EventReader } from "../events/EventReader.ts"
+import { EventStreams } from "../events/EventStreams.ts"
 import { Health } from "../Health.ts"
 import { AccessLog } from "../http/AccessLog.ts"
 import { ApiKeyHandlers } from "../http/ApiKeyHandlers.ts"
@@ -29,6 +33,7 @@ import { AuthHandlers } from "../http/AuthHandlers.ts"
 import * as AuthorizationLayer from "../http/AuthorizationLayer.ts"
 import { ClientAddress } from "../http/ClientAddress.ts"
 import { DenialNotes } from "../http/DenialNotes.ts"
+import { EventHandlers } from "../http/EventHandlers.ts"
 import { HealthHandlers } from "../http/HealthHandlers.ts"
 import { IdentityHandlers } from "../http/IdentityHandlers.ts"
 import { IngestHandlers } from "../http/IngestHandlers.ts"
@@ -64,6 +69,7 @@ const handlers = Layer.mergeAll(
   MediaHandlers,
   MediaChangeHandlers,
   TagHandlers,
+  EventHandlers,
   IngestHandlers,
   HealthHandlers
 )
@@ -82,6 +88,14 @@ const services = Layer.mergeAll(news, Originals.layer, ThumbnailImages.layer, Sc
   Layer.provide([StoreLayer.source, StoreLayer.derived, EventLog.layer])
 )
 
+const eventStreams = EventStreams.layerNoDeps.pipe(
+  Layer.provide(EventReader.layer),
+  Layer.provide([EventNews.layer, ItemAudiences.layer])
+)
+
+/** Streams have no end of their own: the listener would wait for them. */
+const endStreams = Layer.effectDiscard(Effect.flatMap(EventStreams, ({ end }) => Effect.addFinalizer(() => end)))
+
 const cors = Layer.unwrap(
   Effect.map(Configuration, ({ corsOrigins }) =>
     corsOrigins.length === 0
@@ -89,7 +103,15 @@ const cors = Layer.unwrap(
       : HttpRouter.cors({
           allowedOrigins: corsOrigins,
           allowedMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-          allowedHeaders: ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Range", "X-Token-Transport"],
+          allowedHeaders: [
+            "Authorization",
+            "Content-Type",
+            "If-Match",
+            "If-None-Match",
+            "Last-Event-ID",
+            "Range",
+            "X-Token-Transport"
+          ],
           exposedHeaders: [
             "Accept-Ranges",
             "Content-Length",
@@ -115,6 +137,7 @@ const routes = Layer.mergeAll(
   Layer.provide(handlers),
   Layer.provide([
     AuthorizationLayer.authorization,
+    AuthorizationLayer.eventsAuthorization,
     AuthorizationLayer.thumbnailAuthorization,
     AuthorizationLayer.logoutAuthorization,
     StoreAuthorizationLayer.layer
@@ -139,12 +162,17 @@ const listener = (shutdownTimeout: Duration.Duration) =>
 
 /** The API on its port. Needs the database; gives the server, so that others can tell where it listens. */
 export const layer = (options: { readonly shutdownTimeout: Duration.Duration }) =>
-  HttpRouter.serve(routes, {
-    disableLogger: true,
-    disableListenLog: true,
-    // Playback grants are longer than the router's own limit of 100 characters. One path has one spelling.
-    routerConfig: { maxParamLength: 512, caseSensitive: true, ignoreDuplicateSlashes: false }
-  }).pipe(
+  // What is built last ends first.
+  endStreams.pipe(
+    Layer.provideMerge(
+      HttpRouter.serve(routes, {
+        disableLogger: true,
+        disableListenLog: true,
+        // Playback grants are longer than the router's own limit of 100 characters. One path has one spelling.
+        routerConfig: { maxParamLength: 512, caseSensitive: true, ignoreDuplicateSlashes: false }
+      })
+    ),
+    Layer.provide(eventStreams),
     Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(64))),
     Layer.provideMerge(listener(options.shutdownTimeout)),
     Layer.provide(OperationsLayer.layer),

@@ -8,6 +8,7 @@ import { AuditLog } from "@joy/auth/AuditLog"
 import { AuditTrail } from "@joy/auth/AuditTrail"
 import { AuthConfig } from "@joy/auth/AuthConfig"
 import { Denials } from "@joy/auth/Denials"
+import { EventTickets } from "@joy/auth/EventTickets"
 import { Housekeeping } from "@joy/auth/Housekeeping"
 import { Keys } from "@joy/auth/Keys"
 import * as KeySigner from "@joy/auth/KeySigner"
@@ -24,6 +25,7 @@ import { Roles } from "@joy/auth/Roles"
 import { SessionIndex } from "@joy/auth/SessionIndex"
 import { Sessions } from "@joy/auth/Sessions"
 import { SessionUse } from "@joy/auth/SessionUse"
+import { StandingPrincipals } from "@joy/auth/StandingPrincipals"
 import * as OwnedItems from "@joy/catalog/OwnedItems"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -79,16 +81,18 @@ export const layer = Layer.mergeAll(
   Accounts.layerNoDeps,
   AccountChanges.layerNoDeps,
   ApiKeys.layerNoDeps,
-  ApiKeyPrincipals.layerNoDeps,
   LinkedIdentities.layerNoDeps,
   OAuthAccounts.layerNoDeps,
   AuditTrail.layerNoDeps,
   Roles.layerNoDeps,
-  Principals.layerNoDeps,
+  EventTickets.layerNoDeps,
   AccessTokens.layer,
   Housekeeping.layerHourly
 ).pipe(
+  Layer.provideMerge(StandingPrincipals.layerNoDeps),
+  Layer.provideMerge([Principals.layerNoDeps, ApiKeyPrincipals.layerNoDeps]),
   Layer.provideMerge([Sessions.layerNoDeps, OAuthFlows.layerNoDeps, Denials.layer]),
-  Layer.provide([OAuthLayer.layer, Revocations.layer, SessionUse.layer, EventLog.layer, OwnedItems.layerUserDeletion]),
+  Layer.provide(OwnedItems.layerUserDeletion.pipe(Layer.provideMerge(EventLog.layer))),
+  Layer.provide([OAuthLayer.layer, Revocations.layer, SessionUse.layer]),
   Layer.provideMerge(foundation)
 )

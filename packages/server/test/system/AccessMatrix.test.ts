@@ -311,6 +311,12 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "GET /media/failures": { statuses: curators(200) },
   "POST /media/failures/retry": { statuses: curators(202) },
+  // Behind an event that has not happened yet: what can't be told is refused, and the answer has an end.
+  "GET /events": {
+    statuses: [401, 410, 410, 410, 410, 410, 410],
+    path: () => "/events?lastEventId=4611686018427387904-1"
+  },
+  "POST /events/tickets": { statuses: [401, 201, 201, 201, 201, 201, 201] },
   // For who knows the store's secret, whoever else they are.
   "POST /ingest/events": { statuses: [401, 401, 401, 401, 401, 401, 401], body: () => ({ Records: [] }) },
   "GET /health": { statuses: everybody },
