@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 
 import { Refused } from "../demux/DemuxMessages.ts"
 import { ColumnReader, ColumnWriter } from "./Columns.ts"
-import { type IndexTrack, type MediaIndex, maxSamples, maxTracks, type Samples } from "./MediaIndex.ts"
+import { type IndexTrack, type MediaIndex, maxSamples, maxTicks, maxTracks, type Samples } from "./MediaIndex.ts"
 
 /**
  * An index as bytes, to be kept: four letters, the version, the length of a description in JSON, that, and then the columns of each
@@ -132,7 +132,7 @@ const readSamples = (columns: ColumnReader, { columns: described, header }: Desc
   if (keys !== null) columns.column(keys.length, (i, gap) => void (keys[i] = gap + (i === 0 ? 0 : (keys[i - 1] ?? 0))))
   const froms = entries.map(({ from }) => from)
   const isSound =
-    (dts[count] ?? 0) <= Number.MAX_SAFE_INTEGER &&
+    (dts[count] ?? 0) <= maxTicks &&
     (keys === null || (isAscending(keys) && (keys.at(-1) ?? 0) < count)) &&
     froms[0] === 0 &&
     isAscending(froms) &&

@@ -66,6 +66,8 @@ export interface MediaIndex {
 /** More than any film has (ten hours with 60 pictures a second and two tracks of sound), and what is kept of them stays small. */
 export const maxSamples = 8_000_000
 export const maxTracks = 64
+/** No clock that starts at 0 gets there, and sums of such times are still exact. */
+export const maxTicks = 2 ** 51
 
 /** Ticks at which a sample is shown. */
 export const presentedAt = ({ samples, shift }: IndexTrack, sample: number): number =>

@@ -1,5 +1,5 @@
 import { Refused } from "../../demux/DemuxMessages.ts"
-import { maxSamples } from "../MediaIndex.ts"
+import { maxSamples, maxTicks } from "../MediaIndex.ts"
 import { boxAt, type Box, childrenOf, find, flagsOf, uint64, versionOf } from "./Boxes.ts"
 import type { MovieTrack } from "./Movie.ts"
 import { raise, type Tables } from "./SampleTable.ts"
@@ -112,6 +112,7 @@ class Gathered {
     for (const trun of truns) {
       end = this.#addRun(view, trun, { base, end, duration, size, flags: sampleFlags }, sizeBytes)
     }
+    if (this.#end > maxTicks) throw new Refused("lasts longer than can be counted")
     return end
   }
 
@@ -156,7 +157,6 @@ class Gathered {
       place += size
     }
     if (place > sizeBytes) throw new Refused("is cut short: samples lie behind its end")
-    if (this.#end > Number.MAX_SAFE_INTEGER) throw new Refused("lasts longer than can be counted")
     return place
   }
 

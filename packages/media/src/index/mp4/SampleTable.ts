@@ -1,5 +1,5 @@
 import { Refused } from "../../demux/DemuxMessages.ts"
-import { maxSamples, type Samples } from "../MediaIndex.ts"
+import { maxSamples, maxTicks, type Samples } from "../MediaIndex.ts"
 import { type Box, childrenOf, tableOf, uint64, versionOf } from "./Boxes.ts"
 
 /** What the tables of a track say, before its sample entries are looked at. */
@@ -88,7 +88,7 @@ const readTimes = (view: DataView, stts: Box, count: number): Float64Array => {
     dts[sample] = at
     at += ticks
   }
-  if (at > Number.MAX_SAFE_INTEGER) throw new Refused("lasts longer than can be counted")
+  if (at > maxTicks) throw new Refused("lasts longer than can be counted")
   dts[count] = at
   return dts
 }
@@ -166,12 +166,17 @@ export const readShift = (view: DataView, elst: Box, timescale: number, movieTim
   const entryBytes = isLong ? 20 : 12
   const { at, count } = tableOf(view, elst, entryBytes)
   let empty = 0
+  let shift = 0
   for (let i = 0; i < count; i++) {
     const entry = at + i * entryBytes
     const duration = isLong ? uint64(view, entry) : view.getUint32(entry)
     const mediaTime = isLong ? Number(view.getBigInt64(entry + 8)) : view.getInt32(entry + 4)
-    if (mediaTime >= 0) return empty - mediaTime
+    if (mediaTime >= 0) {
+      shift = empty - mediaTime
+      break
+    }
     empty += Math.round((duration * timescale) / Math.max(1, movieTimescale))
   }
-  return 0
+  if (Math.abs(shift) > maxTicks) throw new Refused("begins later than can be counted")
+  return shift
 }
