@@ -142,7 +142,8 @@ export class Hls extends Context.Service<
       const segment = Effect.fn("Hls.segment")(
         function* (source: SourceVersion, name: string, number: number) {
           const { plan, rendition } = yield* renditionOf(source, name)
-          if (!(number >= 0 && number < rendition.starts.length - 1)) return yield* new NoSuchPart()
+          if (!Number.isInteger(number) || number < 0 || number >= rendition.starts.length - 1)
+            return yield* new NoSuchPart()
           const layout = layoutOf(rendition, number)
           if (layout.bytes > maxSegmentBytes)
             return yield* new NotPackageable({ reason: "has segments beyond all size" })

@@ -56,16 +56,25 @@ export const subtitlePlaylist = ({ uri }: SubtitleTrack, { main }: Plan): string
   )
 }
 
-/** Quoted strings hold neither quotes nor line ends (4.2). */
+/** What quoted strings can't hold (4.2): quotes and line ends. */
 // oxlint-disable-next-line no-control-regex
-const quoted = (text: string): string => `"${text.replace(/[\u0000-\u001f\u007f"]/g, "")}"`
+const unquotable = /[\u0000-\u001f\u007f"]/g
+const quoted = (text: string): string => `"${text.replace(unquotable, "")}"`
 
 const attributes = (pairs: ReadonlyArray<readonly [string, string | null]>): string =>
   pairs.flatMap(([name, value]) => (value === null ? [] : [`${name}=${value}`])).join(",")
 
 /** Within a group every name is another (4.3.4.1.1). */
-const distinct = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
-  names.map((name, i) => (names.indexOf(name) === i ? name : `${name} (${i + 1})`))
+const distinct = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const taken = new Set<string>()
+  return names.map((text) => {
+    const name = text.replace(unquotable, "")
+    let free = name
+    for (let number = 2; taken.has(free); number++) free = `${name} (${number})`
+    taken.add(free)
+    return free
+  })
+}
 
 const soundName = ({ label, language }: IndexTrack, number: number): string =>
   label ?? (language === null ? `Track ${number}` : languageName(language))
