@@ -13,6 +13,7 @@ import objectEvents from "./0012_object_events.ts"
 import tracks from "./0013_tracks.ts"
 import editing from "./0014_editing.ts"
 import eventStreams from "./0015_event_streams.ts"
+import traces from "./0016_traces.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -30,7 +31,8 @@ export const migrations = {
   "0012_object_events": objectEvents,
   "0013_tracks": tracks,
   "0014_editing": editing,
-  "0015_event_streams": eventStreams
+  "0015_event_streams": eventStreams,
+  "0016_traces": traces
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

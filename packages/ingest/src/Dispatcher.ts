@@ -10,7 +10,7 @@ import { IngestConfig } from "./IngestConfig.ts"
 import { IngestObject } from "./IngestObject.ts"
 import { IngestSteps } from "./IngestSteps.ts"
 import { MakeDerivative } from "./MakeDerivative.ts"
-import { Outbox, type TakenWork } from "./Outbox.ts"
+import { Outbox, type TakenWork, traced } from "./Outbox.ts"
 import { RunnerRegistry } from "./RunnerRegistry.ts"
 import { unforeseen } from "./StepErrors.ts"
 
@@ -61,7 +61,8 @@ export class Dispatcher extends Context.Service<
         Effect.forEach(
           work,
           // Its message is stored first. Telling the runner is a courtesy, which one that is gone need not hold up.
-          (one) => onEngine(workflowOf(one).execute(one, { discard: true })).pipe(Effect.timeoutOption(courtesy)),
+          (one) =>
+            onEngine(workflowOf(one).execute(one, { discard: true })).pipe(Effect.timeoutOption(courtesy), traced(one)),
           { concurrency: handing, discard: true }
         )
 

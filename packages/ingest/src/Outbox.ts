@@ -4,8 +4,10 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as Tracer from "effect/Tracer"
 
 import { rows } from "./Rows.ts"
 import { Signals } from "./Signals.ts"
@@ -35,12 +37,28 @@ export const TakenWork = Schema.Struct({
   kind: Schema.NullOr(Schema.String),
   rebuildId: Schema.NullOr(Schema.String),
   /** Counts the runs of this version that failed and may go better, from 1. */
-  attempt: Schema.Finite
+  attempt: Schema.Finite,
+  /** The span that the work was found in, as `<trace id>-<span id>`: of a request, a scan, or a step. */
+  trace: Schema.optionalKey(Schema.NullOr(Schema.String))
 })
 export type TakenWork = typeof TakenWork.Type
 
 /** Names a row: another run of the same key is other work. */
 export type WorkName = Pick<TakenWork, "key" | "kind" | "run">
+
+/** The span that is open, where spans are collected. */
+const currentTrace = Effect.map(Effect.option(Effect.currentSpan), (found) =>
+  Option.isSome(found) && found.value.sampled ? `${found.value.traceId}-${found.value.spanId}` : null
+)
+
+/** Goes on with the trace in which the work was found. */
+export const traced = (work: TakenWork): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) => {
+  const [traceId, spanId] = work.trace?.split("-") ?? []
+  return traceId === undefined || spanId === undefined
+    ? (effect) => effect
+    : (effect) =>
+        Effect.provideService(effect, Tracer.ParentSpan, Tracer.externalSpan({ traceId, spanId, sampled: true }))
+}
 
 /** What is more urgent is taken first. */
 const priorities = { object: 0, following: 1, rebuild: 2 }
@@ -90,7 +108,7 @@ export class Outbox extends Context.Service<
       const signals = yield* Signals
       const columns = sql`ingest_outbox.item_id, ingest_outbox.s3_key AS key, ingest_outbox.etag,
         ingest_outbox.size_bytes::float8 AS size_bytes, ingest_outbox.run, ingest_outbox.attempts + 1 AS attempt,
-        ingest_outbox.kind, ingest_outbox.rebuild_id`
+        ingest_outbox.kind, ingest_outbox.rebuild_id, ingest_outbox.trace`
       const named = ({ key, kind, run }: WorkName) =>
         sql`ingest_outbox.s3_key = ${key} AND ingest_outbox.run = ${run}::integer
           AND ingest_outbox.kind IS NOT DISTINCT FROM ${kind}::text`
@@ -100,14 +118,14 @@ export class Outbox extends Context.Service<
         const keys = work.map((one) => one.key)
         yield* Effect.orDie(sql`DELETE FROM ingest_outbox WHERE s3_key = ANY(${keys}::text[]) AND submitted_at IS NULL`)
         yield* Effect.orDie(sql`
-          INSERT INTO ingest_outbox (item_id, s3_key, etag, size_bytes, run)
-          SELECT * FROM unnest(
+          INSERT INTO ingest_outbox (item_id, s3_key, etag, size_bytes, run, trace)
+          SELECT new.*, ${yield* currentTrace}::text FROM unnest(
             ${work.map((one) => one.itemId)}::uuid[],
             ${keys}::text[],
             ${work.map((one) => one.etag)}::text[],
             ${work.map((one) => BigInt(one.sizeBytes))}::bigint[],
             ${work.map((one) => one.run)}::integer[]
-          )
+          ) AS new
           ON CONFLICT ON CONSTRAINT ingest_outbox_run_unique DO NOTHING`)
         yield* signals.wakeDispatcher
       })
@@ -118,9 +136,9 @@ export class Outbox extends Context.Service<
       ) {
         const priority = rebuildId === null ? priorities.following : priorities.rebuild
         yield* Effect.orDie(sql`
-          INSERT INTO ingest_outbox (item_id, s3_key, etag, size_bytes, run, kind, rebuild_id, priority)
+          INSERT INTO ingest_outbox (item_id, s3_key, etag, size_bytes, run, kind, rebuild_id, priority, trace)
           SELECT new.item_id, new.key, new.etag, new.size_bytes, nextval('ingest_derivative_runs')::integer,
-            ${kind}, ${rebuildId}::uuid, ${priority}::smallint
+            ${kind}, ${rebuildId}::uuid, ${priority}::smallint, ${yield* currentTrace}::text
           FROM unnest(
             ${objects.map((one) => one.itemId)}::uuid[],
             ${objects.map((one) => one.key)}::text[],

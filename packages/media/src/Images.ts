@@ -98,5 +98,5 @@ export const readImage = Effect.fnUntraced(function* (
   step: string
 ): Effect.fn.Return<Uint8Array, MediaError> {
   if (object.sizeBytes > maxImageBytes) return yield* new MediaResourceExceeded({ step, resource: "memory" })
-  return yield* ObjectBytes.readWhole(store, object)
+  return yield* ObjectBytes.readWhole(store, object, step)
 })

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 
 import { MediaResourceExceeded, type StoreFailure } from "./MediaError.ts"
+import * as ReadMetrics from "./ReadMetrics.ts"
 import * as Served from "./Served.ts"
 
 /** What is served behind a secret URL of this machine, until the scope that asked for it closes. */
@@ -95,6 +96,7 @@ const answer = Effect.fnUntraced(function* (
       return yield* new MediaResourceExceeded({ step: entry.step, resource: "input" })
     }
     entry.stats.bytes += bytes
+    yield* ReadMetrics.count(entry.step, bytes)
   })
   const transfer = entry.source.send(response, { start, end }, take)
   yield* Effect.withFiber((fiber) => {

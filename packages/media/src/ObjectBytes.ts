@@ -8,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 import { MediaResourceExceeded, type StoreFailure } from "./MediaError.ts"
+import * as ReadMetrics from "./ReadMetrics.ts"
 
 /** Random access to one version of an object. */
 export interface ObjectBytes {
@@ -95,8 +96,12 @@ export const readPart = Effect.fnUntraced(
 )
 
 /** All of an object. For what is known to be small enough. */
-export const readWhole = (store: ObjectStore, object: StoredObject): Effect.Effect<Uint8Array, StoreFailure> =>
-  readPart(store, object, 0, object.sizeBytes)
+export const readWhole = (
+  store: ObjectStore,
+  object: StoredObject,
+  step: string
+): Effect.Effect<Uint8Array, StoreFailure> =>
+  Effect.andThen(ReadMetrics.count(step, object.sizeBytes), readPart(store, object, 0, object.sizeBytes))
 
 /**
  * Opens one version of an object for small reads here and there, as a container's index wants them: the blocks around
@@ -120,6 +125,7 @@ export const open = Effect.fnUntraced(function* (
     }
     stats.bytes += end - start
     stats.reads += 1
+    yield* ReadMetrics.count(options.step, end - start)
     return yield* readRange(store, object, local === null ? null : local.fd, start, end)
   })
 

@@ -120,7 +120,7 @@ const make = Effect.gen(function* () {
   const ofSidecar = Effect.fn("Subtitles.ofSidecar")(function* (store: ObjectStore, sidecar: Sidecar) {
     const { isForHearingImpaired, isForced, language, object } = sidecar
     if (object.sizeBytes > sidecarBytes) return yield* new MediaResourceExceeded({ step, resource: "memory" })
-    const vtt = toVtt(yield* readWhole(store, object))
+    const vtt = toVtt(yield* readWhole(store, object, step))
     if (vtt === null) return yield* new UnreadableMedia({ step, reason: "holds no subtitles" })
     const track = { language, isForced, isForHearingImpaired }
     return { ...track, label: labelOf(track, null), isDefault: false, vtt }

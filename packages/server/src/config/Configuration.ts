@@ -65,6 +65,8 @@ export interface Settings {
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error"
   readonly logFormat: "pretty" | "json"
   readonly metricsPort: number | null
+  /** Where traces are sent (OTLP over HTTP); `null`: none are made. */
+  readonly otlpEndpoint: string | null
 }
 
 /** The environment holds values that can't be used; all of them are told. */
@@ -147,7 +149,8 @@ const read = Effect.gen(function* () {
     logFormat: yield* get(
       Variable.oneOf("pretty", "json")("LOG_FORMAT", process.stdout.isTTY ? ("pretty" as const) : ("json" as const))
     ),
-    metricsPort: yield* get(Variable.port("METRICS_PORT", null))
+    metricsPort: yield* get(Variable.port("METRICS_PORT", null)),
+    otlpEndpoint: yield* get(Variable.url("http:", "https:")("OTEL_EXPORTER_OTLP_ENDPOINT", null))
   }
   const atLeast = (name: string, value: number, minimum: number) => {
     if (value < minimum) problems.push({ name, found: `${value}ms`, expected: `${minimum}ms or more` })

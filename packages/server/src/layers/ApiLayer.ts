@@ -45,6 +45,7 @@ import { OAuthHandlers } from "../http/OAuthHandlers.ts"
 import * as ProblemDocuments from "../http/ProblemDocuments.ts"
 import * as RateLimitFields from "../http/RateLimitFields.ts"
 import { RefreshCookie } from "../http/RefreshCookie.ts"
+import * as RequestSpans from "../http/RequestSpans.ts"
 import * as RequestValidationLayer from "../http/RequestValidationLayer.ts"
 import { RoleHandlers } from "../http/RoleHandlers.ts"
 import { SessionHandlers } from "../http/SessionHandlers.ts"
@@ -132,7 +133,8 @@ const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
   HttpApiScalar.layer(Api, { path: "/docs" }),
   cors,
-  ProblemDocuments.layer
+  ProblemDocuments.layer,
+  RequestSpans.layer
 ).pipe(
   Layer.provide(handlers),
   Layer.provide([
@@ -174,6 +176,7 @@ export const layer = (options: { readonly shutdownTimeout: Duration.Duration }) 
     ),
     Layer.provide(eventStreams),
     Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(64))),
+    Layer.provide(RequestSpans.instead),
     Layer.provideMerge(listener(options.shutdownTimeout)),
     Layer.provide(OperationsLayer.layer),
     Layer.provideMerge(Health.layer),

@@ -223,6 +223,7 @@ describeWith(["s3", "ffmpeg"], "joy ingest, several of them", () => {
             assert.match(metrics, /^joy_ingest_shards \d+$/m)
             assert.match(metrics, /^joy_ingest_waiting 0$/m)
             assert.match(metrics, /^joy_ingest_oldest_unread_seconds \d/m)
+            assert.match(metrics, /^joy_media_read_bytes_total\{step="probe"\} [1-9]\d*$/m)
             assert.match(metrics, /^joy_ingest_step_seconds_count\{step="(probe|thumbnails|publish)"\} \d+$/m)
           }).pipe(Effect.scoped),
         { timeout: 300_000 }
