@@ -1,3 +1,4 @@
+import { CredentialHolders } from "@joy/domain/CredentialHolders"
 import type { Principal } from "@joy/domain/CurrentPrincipal"
 import type { ApiKeyId, SessionId } from "@joy/domain/Ids"
 import * as Context from "effect/Context"
@@ -60,5 +61,11 @@ export class StandingPrincipals extends Context.Service<
         })
       })
     })
+  )
+
+  /** The domain's port, for what is shown again and again by who shows no credential. */
+  static readonly layerCredentialHolders: Layer.Layer<CredentialHolders, never, StandingPrincipals> = Layer.effect(
+    CredentialHolders,
+    Effect.map(StandingPrincipals, ({ ofCredential }) => ({ principalOf: ofCredential }))
   )
 }

@@ -4,19 +4,12 @@ import type { MediaItemId, UserId } from "@joy/domain/Ids"
 import * as Keyset from "@joy/domain/Keyset"
 import type { MediaListQuery } from "@joy/domain/MediaApi"
 import type { TrashedItem } from "@joy/domain/MediaChange"
-import {
-  type MediaItem,
-  type MediaItemDetail,
-  MediaItemNotFound,
-  type MediaStatus,
-  type MediaType,
-  type Visibility
-} from "@joy/domain/MediaItem"
+import { type MediaItem, type MediaItemDetail, MediaItemNotFound, type Visibility } from "@joy/domain/MediaItem"
 import type { Page, PageQuery } from "@joy/domain/Page"
 import * as Policy from "@joy/domain/Policy"
 import { type Forbidden, type InvalidRequest, Unauthenticated } from "@joy/domain/Problem"
 import { Signer } from "@joy/domain/Signer"
-import type { ETag, ObjectKey } from "@joy/domain/StoredObject"
+import type { ETag } from "@joy/domain/StoredObject"
 import type { ThumbnailViewer } from "@joy/domain/ThumbnailAuthorization"
 import type { Timestamp } from "@joy/domain/Timestamp"
 import * as Clock from "effect/Clock"
@@ -32,17 +25,6 @@ import { columns, type MediaDetailRow, type MediaRow, toMediaItem, toMediaItemDe
 import { mimeTypeOf } from "./MimeType.ts"
 import * as ThumbnailUrls from "./ThumbnailUrls.ts"
 import { trashOf, visibleTo } from "./VisibleItems.ts"
-
-/** Where the original of an item is, for those who deliver bytes. */
-export interface MediaContent {
-  readonly id: MediaItemId
-  readonly key: ObjectKey
-  readonly etag: ETag
-  readonly sizeBytes: number
-  readonly type: MediaType
-  readonly mimeType: string
-  readonly status: MediaStatus
-}
 
 /** The thumbnails of an item, for those who deliver bytes. */
 export interface MediaThumbnails {
@@ -69,8 +51,6 @@ export class MediaItems extends Context.Service<
     ) => Effect.Effect<Page<MediaItem>, Forbidden | InvalidRequest, CurrentPrincipal>
     /** What was thrown away and the principal may restore, the latest first. */
     readonly trash: (query: PageQuery) => Effect.Effect<Page<TrashedItem>, Forbidden | InvalidRequest, CurrentPrincipal>
-    /** Where the original is. */
-    readonly content: (id: MediaItemId) => Effect.Effect<MediaContent, MediaItemNotFound | Forbidden, CurrentPrincipal>
     /** Which thumbnails there are; for a principal who may see the item, or whoever holds a URL signed for it. */
     readonly thumbnails: (
       id: MediaItemId,
@@ -188,19 +168,6 @@ export class MediaItems extends Context.Service<
         return toMediaItemDetail(row, present(principal, yield* nowSeconds)(row), mimeTypeOf(row.s3Key, row.type))
       })
 
-      const content = Effect.fn("MediaItems.content")(function* (id: MediaItemId) {
-        const { row } = yield* visible(id)
-        return {
-          id: row.id,
-          key: row.s3Key,
-          etag: row.etag,
-          sizeBytes: row.sizeBytes,
-          type: row.type,
-          mimeType: mimeTypeOf(row.s3Key, row.type),
-          status: row.status
-        }
-      })
-
       const signedThumbnails = Effect.fnUntraced(function* (
         id: MediaItemId,
         signature: { readonly exp: number; readonly sig: string }
@@ -237,7 +204,7 @@ export class MediaItems extends Context.Service<
         return { id: row.id, etag: row.etag, sizes: row.thumbnails }
       })
 
-      return MediaItems.of({ list, byId, failures, trash, content, thumbnails })
+      return MediaItems.of({ list, byId, failures, trash, thumbnails })
     })
   )
 }

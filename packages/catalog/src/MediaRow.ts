@@ -100,9 +100,12 @@ export const toMediaItem = (row: MediaRow, seesKey: boolean, thumbnailUrl: (widt
   version: row.version
 })
 
+export const streamsOf = ({ streams }: Pick<MediaDetailRow, "streams">): ReadonlyArray<MediaStream> =>
+  streams.map((stream) => ({ ...unknownStream, ...stream }))
+
 export const toMediaItemDetail = (row: MediaDetailRow, item: MediaItem, mimeType: string): MediaItemDetail => ({
   ...item,
-  streams: row.streams.map((stream) => ({ ...unknownStream, ...stream })),
+  streams: streamsOf(row),
   chapters: row.chapters,
   subtitles: row.subtitles,
   hasStoryboard: row.storyboardSheets !== null,

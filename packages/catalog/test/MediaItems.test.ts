@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { MediaItems } from "@joy/catalog/MediaItems"
+import { PlayableItems } from "@joy/catalog/PlayableItems"
 import type { MediaItemId, UserId } from "@joy/domain/Ids"
 import { MediaItem, MediaItemDetail } from "@joy/domain/MediaItem"
 import { type Cursor, Page } from "@joy/domain/Page"
@@ -13,6 +14,7 @@ layer(services)("what may be seen", (it) => {
   it.effect("keeps somebody's private item from everybody else, as if it were not there [C2]", () =>
     Effect.gen(function* () {
       const items = yield* MediaItems
+      const playable = yield* PlayableItems
       const owner = yield* addUser("ada")
       const secret = yield* addItem({ title: "secret", owner })
       const open = yield* addItem({ title: "open" })
@@ -27,7 +29,7 @@ layer(services)("what may be seen", (it) => {
       assert.sameMembers(yield* seen("curator"), [secret, open])
       const read = yield* items.byId(secret).pipe(as("viewer"), Effect.flip)
       assert.strictEqual(read._tag, "MediaItemNotFound")
-      const opened = yield* items.content(secret).pipe(as("viewer"), Effect.flip)
+      const opened = yield* playable.content(secret).pipe(as("viewer"), Effect.flip)
       assert.strictEqual(opened._tag, "MediaItemNotFound")
       assert.strictEqual((yield* items.byId(secret).pipe(as("viewer", owner))).title, "secret")
     })

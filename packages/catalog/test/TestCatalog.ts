@@ -1,4 +1,5 @@
 import { MediaItems } from "@joy/catalog/MediaItems"
+import { PlayableItems } from "@joy/catalog/PlayableItems"
 import { AuditNotes, type AuditNote } from "@joy/domain/AuditNotes"
 import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
 import { type Event, Events } from "@joy/domain/Events"
@@ -17,7 +18,10 @@ const signer = Layer.succeed(Signer, {
   verify: (purpose, text, signature) => signature === `${purpose}-${text.length}-${text.slice(-8)}`
 })
 
-export const services = MediaItems.layer.pipe(Layer.provide(signer), Layer.provideMerge(TestDatabase.layer))
+export const services = Layer.mergeAll(MediaItems.layer, PlayableItems.layer).pipe(
+  Layer.provide(signer),
+  Layer.provideMerge(TestDatabase.layer)
+)
 
 const uuid = () => SecureRandom.uuidV7Unsafe()
 

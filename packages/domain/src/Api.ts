@@ -11,6 +11,7 @@ import { LinkedIdentitiesApi } from "./LinkedIdentitiesApi.ts"
 import { MediaApi } from "./MediaApi.ts"
 import { MediaChangesApi } from "./MediaChangesApi.ts"
 import { OAuthApi } from "./OAuthApi.ts"
+import { PlaybackApi } from "./PlaybackApi.ts"
 import { RequestValidation } from "./RequestValidation.ts"
 import { RolesApi } from "./RolesApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
@@ -32,6 +33,7 @@ export class Api extends HttpApi.make("joy")
   .add(MediaChangesApi)
   .add(TagsApi)
   .add(EventsApi)
+  .add(PlaybackApi)
   .add(IngestApi)
   .add(HealthApi)
   .middleware(RequestValidation)

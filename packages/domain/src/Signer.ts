@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 
 /** Why something is signed. A signature for one purpose is worth nothing for another. */
-export type SigningPurpose = "cursor" | "thumbnail"
+export type SigningPurpose = "cursor" | "grant" | "thumbnail"
 
 /** Signs short texts that come back to this service through the hands of others (HMAC-SHA-256, RFC 2104). */
 export class Signer extends Context.Service<

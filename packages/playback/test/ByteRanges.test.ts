@@ -57,6 +57,15 @@ describe("the bytes that a Range asks for", () => {
 })
 
 describe("preconditions", () => {
+  it("do not heed dates where no date of the content is known", () => {
+    const undated = { ...version, modifiedAt: null }
+    for (const request of [{ ifModifiedSince: lastModified }, { ifUnmodifiedSince: before }]) {
+      assert.deepStrictEqual(ByteRanges.decide(request, undated), { _tag: "Whole" })
+    }
+    assert.deepStrictEqual(ByteRanges.decide({ range: "bytes=0-1", ifRange: lastModified }, undated), { _tag: "Whole" })
+    assert.strictEqual(ByteRanges.decide({ ifNoneMatch: '"abc"' }, undated)._tag, "NotModified")
+  })
+
   for (const [name, request, expected] of [
     ["sends 304 for the version that the client has", { ifNoneMatch: '"abc"' }, "NotModified"],
     ["compares If-None-Match weakly", { ifNoneMatch: 'W/"abc"' }, "NotModified"],

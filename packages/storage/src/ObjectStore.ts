@@ -106,10 +106,10 @@ export interface ObjectStore {
   ) => Effect.Effect<StoredObject, StoreReadOnly | StoreUnavailable>
   /** Deletes an object; one that is not there is deleted already. */
   readonly delete: (key: ObjectKey) => Effect.Effect<void, StoreReadOnly | StoreUnavailable>
-  /** A URL that reads the object without credentials for `expiresIn`. */
+  /** A URL that reads the object without credentials for `expiresIn`, as `contentType` where one is said. */
   readonly presignGet: (
     key: ObjectKey,
-    options: { readonly expiresIn: Duration.Input }
+    options: { readonly expiresIn: Duration.Input; readonly contentType?: string | undefined }
   ) => Effect.Effect<string, PresignUnsupported>
   /** A URL that writes exactly this type and length without credentials for `expiresIn`. */
   readonly presignPut: (

@@ -85,8 +85,8 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
           )
         )
     }),
-    presignGet: Effect.fn("S3Store.presignGet")(function* (key, { expiresIn }) {
-      const command = new sdk.GetObjectCommand(at(key))
+    presignGet: Effect.fn("S3Store.presignGet")(function* (key, { contentType, expiresIn }) {
+      const command = new sdk.GetObjectCommand({ ...at(key), ResponseContentType: contentType })
       return yield* signed(
         bucket.request(() => getSignedUrl(client, command, { expiresIn: toExpirySeconds(expiresIn) }))
       )

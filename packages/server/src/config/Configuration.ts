@@ -43,6 +43,12 @@ export interface Settings {
   readonly sessionIdleTtl: number
   readonly sessionMaxTtl: number
   readonly refreshGrace: number
+  /** How long a playback URL works at most. */
+  readonly grantTtl: number
+  /** Whether players are sent to the bucket for originals. */
+  readonly playbackRedirect: boolean
+  /** Where the proxy in front finds the library's files. */
+  readonly accelPrefix: string | null
   readonly registration: "open" | "closed"
   readonly rateLimits: Rules | "off"
   readonly oauth: OAuthOptions
@@ -128,6 +134,9 @@ const read = Effect.gen(function* () {
     sessionIdleTtl: yield* get(Variable.duration("SESSION_IDLE_TTL", 30 * 86_400_000)),
     sessionMaxTtl: yield* get(Variable.duration("SESSION_MAX_TTL", 180 * 86_400_000)),
     refreshGrace: yield* get(Variable.duration("REFRESH_GRACE", 10_000)),
+    grantTtl: yield* get(Variable.duration("GRANT_TTL", 12 * 3_600_000)),
+    playbackRedirect: yield* get(Variable.flag("PLAYBACK_REDIRECT", false)),
+    accelPrefix: yield* get(Variable.path("ACCEL_PREFIX", null)),
     registration: yield* get(
       Variable.oneOf("open", "closed")("REGISTRATION", isLoopback(host) ? ("open" as const) : ("closed" as const))
     ),
@@ -162,6 +171,7 @@ const read = Effect.gen(function* () {
   atLeast("ACCESS_TOKEN_TTL", settings.accessTokenTtl, 1000)
   atLeast("SESSION_IDLE_TTL", settings.sessionIdleTtl, 1000)
   atLeast("SESSION_MAX_TTL", settings.sessionMaxTtl, 1000)
+  atLeast("GRANT_TTL", settings.grantTtl, 1000)
   if (settings.source._tag === "Folder" && settings.derived._tag === "Folder") {
     const below = Path.relative(settings.source.root, settings.derived.root)
     if (!Path.isAbsolute(below) && !/^\.\.($|\/)/.test(below) && !isReservedKey(below)) {

@@ -65,6 +65,11 @@ export const secret = (shortest: number) =>
       : new Rejected(`a secret of ${shortest} random characters or more`)
   )
 
+/** The beginning of a URL's path. */
+export const path = variable((value) =>
+  /^(\/[\w.~-]+)+\/?$/.test(value) ? value : new Rejected("a path such as /library")
+)
+
 export const integer = (minimum: number, maximum: number) =>
   variable((value) => {
     const number = Number(value)

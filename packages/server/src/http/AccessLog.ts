@@ -10,8 +10,20 @@ import { requests } from "../Metrics.ts"
 import { ClientAddress } from "./ClientAddress.ts"
 
 /**
- * One line per answer, written in batches: a write per request would cost more than the request. It has no query string
- * and no header, so it can't hold a token or a signature. Probes of health are left out.
+ * What stands in a path for a grant, which is worth as much as a token: longer than any id or word of ours. A path may
+ * write its letters as `%41`, or come with scheme and host before it.
+ */
+const secret = /[\w-]{48,}/g
+
+const withoutSecrets = (path: string) => {
+  const plain = path.replace(/%([2-7][0-9a-f])/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+  const shown = plain.replace(secret, ":grant")
+  return shown === plain ? path : shown
+}
+
+/**
+ * One line per answer, written in batches: a write per request would cost more than the request. It has no query string,
+ * no header and no grant, so it can't hold a token or a signature. Probes of health are left out.
  */
 export class AccessLog extends Context.Service<
   AccessLog,
@@ -49,7 +61,7 @@ export class AccessLog extends Context.Service<
       }
 
       const watch = (id: string, request: IncomingMessage, response: ServerResponse) => {
-        const path = (request.url ?? "/").split("?", 1)[0] ?? "/"
+        const path = withoutSecrets((request.url ?? "/").split("?", 1)[0] ?? "/")
         if (path.startsWith("/health")) return
         const started = performance.now()
         // Once the connection is closed, the socket knows no more.

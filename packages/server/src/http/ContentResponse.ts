@@ -2,16 +2,18 @@ import { ServerResponse } from "node:http"
 
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { PreconditionFailed, RangeNotSatisfiable } from "@joy/domain/Problem"
-import type { Original } from "@joy/playback/Originals"
+import type { Delivery, Wanted } from "@joy/playback/Delivery"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Stream from "effect/Stream"
 
+import { CorsFields } from "./Cors.ts"
 import * as FileSender from "./FileSender.ts"
 
 /** The headers of a request that decide which bytes it gets. */
-export const contentRequest = Effect.map(HttpServerRequest.HttpServerRequest, ({ headers, method }) => ({
+export const wanted = Effect.map(HttpServerRequest.HttpServerRequest, ({ headers, method }): Wanted => ({
   headOnly: method === "HEAD",
   request: {
     range: headers["range"],
@@ -23,61 +25,75 @@ export const contentRequest = Effect.map(HttpServerRequest.HttpServerRequest, ({
   }
 }))
 
-const headersOf = ({ mimeType, object }: Original) => ({
-  etag: `"${object.etag}"`,
-  "last-modified": new Date(object.modifiedAt).toUTCString(),
+interface Options {
+  readonly cacheControl: string
+  readonly vary?: string | undefined
+  /** Cuts the answer off when it fails. */
+  readonly ended?: Effect.Effect<never, unknown> | undefined
+}
+
+const headersOf = ({ mimeType, version }: Delivery, { cacheControl, vary }: Options) => ({
+  etag: `"${version.etag}"`,
+  ...(version.modifiedAt === null ? {} : { "last-modified": new Date(version.modifiedAt).toUTCString() }),
   "accept-ranges": "bytes",
-  // The URL names the item, not the version: ask again each time, and get a 304.
-  "cache-control": "private, no-cache",
-  vary: "Authorization",
+  "cache-control": cacheControl,
+  ...(vary === undefined ? {} : { vary }),
   "content-type": mimeType
 })
 
-/** Answers with an original as it was decided (RFC 9110, 14 and 15). */
-export const respond = Effect.fnUntraced(function* (original: Original) {
-  const request = yield* HttpServerRequest.HttpServerRequest
-  const { body, decision, object } = original
-  const headers = headersOf(original)
-  const size = object.sizeBytes
+/** Makes what answers with what was decided (RFC 9110, 14 and 15). */
+export const responder = Effect.map(CorsFields, (cors) =>
+  Effect.fnUntraced(function* (delivery: Delivery, options: Options) {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const { body, decision, version } = delivery
+    const headers = headersOf(delivery, options)
+    const size = version.sizeBytes
 
-  switch (decision._tag) {
-    case "NotModified":
-      return HttpServerResponse.empty({ status: 304, headers: { ...headers, "content-type": undefined } })
-    case "PreconditionFailed":
-      return yield* new PreconditionFailed({})
-    case "NotSatisfiable":
-      // RFC 9110, 15.5.17: with the length, so that the client can ask again.
-      return HttpServerResponse.setHeader(
-        yield* Effect.orDie(
-          HttpServerRespondable.toResponse(new RangeNotSatisfiable({ detail: `The content has ${size} bytes` }))
-        ),
-        "content-range",
-        `bytes */${size}`
-      )
-    case "Whole":
-    case "Partial": {
-      const [start, end] = decision._tag === "Partial" ? [decision.start, decision.end] : [0, size - 1]
-      const status = decision._tag === "Partial" ? 206 : 200
-      const complete = {
-        ...headers,
-        "content-length": String(end + 1 - start),
-        ...(status === 206 ? { "content-range": `bytes ${start}-${end}/${size}` } : {})
+    switch (decision._tag) {
+      case "NotModified":
+        return HttpServerResponse.empty({ status: 304, headers: { ...headers, "content-type": undefined } })
+      case "PreconditionFailed":
+        return yield* new PreconditionFailed({})
+      case "NotSatisfiable":
+        // RFC 9110, 15.5.17: with the length, so that the client can ask again.
+        return HttpServerResponse.setHeader(
+          yield* Effect.orDie(
+            HttpServerRespondable.toResponse(new RangeNotSatisfiable({ detail: `The content has ${size} bytes` }))
+          ),
+          "content-range",
+          `bytes */${size}`
+        )
+      case "Whole":
+      case "Partial": {
+        const [start, end] = decision._tag === "Partial" ? [decision.start, decision.end] : [0, size - 1]
+        const status = decision._tag === "Partial" ? 206 : 200
+        const sent = {
+          ...headers,
+          "content-length": String(end + 1 - start),
+          ...(status === 206 ? { "content-range": `bytes ${start}-${end}/${size}` } : {})
+        }
+        const ended = options.ended ?? Effect.never
+        if (body?._tag === "Stream") {
+          return HttpServerResponse.stream(Stream.interruptWhen(body.body.stream, ended), {
+            status,
+            headers: sent,
+            contentType: delivery.mimeType,
+            contentLength: end + 1 - start
+          })
+        }
+        // Written to Node's own response, past the adapter: see FileSender.
+        const response = NodeHttpServerRequest.toServerResponse(request)
+        if (!(response instanceof ServerResponse)) return yield* Effect.die(new Error("Only HTTP/1.1 is served"))
+        const fields = cors.of(request.headers["origin"])
+        const vary = [options.vary, fields["vary"]].filter((field) => field !== undefined)
+        response.writeHead(status, { ...sent, ...fields, ...(vary.length === 0 ? {} : { vary: vary.join(", ") }) })
+        if (body === null || size === 0) response.end()
+        else {
+          // What cuts it off destroys the connection: there is nobody left to tell why.
+          yield* Effect.raceFirst(FileSender.send(response, { fd: body.file.fd, start, end }), Effect.ignore(ended))
+        }
+        return HttpServerResponse.empty({ status })
       }
-      if (body?._tag === "Stream") {
-        return HttpServerResponse.stream(body.body.stream, {
-          status,
-          headers: complete,
-          contentType: original.mimeType,
-          contentLength: end + 1 - start
-        })
-      }
-      // Written to Node's own response, past the adapter: see FileSender.
-      const response = NodeHttpServerRequest.toServerResponse(request)
-      if (!(response instanceof ServerResponse)) return yield* Effect.die(new Error("Only HTTP/1.1 is served"))
-      response.writeHead(status, complete)
-      if (body === null || size === 0) response.end()
-      else yield* FileSender.send(response, { fd: body.file.fd, start, end })
-      return HttpServerResponse.empty({ status })
     }
-  }
-})
+  })
+)

@@ -13,13 +13,12 @@ export const make = (others: ReadonlyArray<{ readonly method: string; readonly p
   const routes = [...endpoints, ...others].map(({ method, path }) => ({
     method,
     path: path.replace(/(.)\/$/, "$1"),
-    // Parts that begin with a colon stand for anything but a slash; the root of a group ends in one.
+    // What begins with a colon stands for anything but a slash; the root of a group ends in one.
     pattern: new RegExp(
       `^${path
         .replace(/\/$/, "")
-        .split("/")
-        .map((part: string) => (part.startsWith(":") ? "[^/]+" : part.replace(/[^\w-]/g, "\\$&")))
-        .join("/")}/?$`
+        .replace(/[^\w/:-]/g, "\\$&")
+        .replace(/:\w+/g, "[^/]+")}/?$`
     )
   }))
   const matching = (url: string) => {

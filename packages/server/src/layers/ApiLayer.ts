@@ -9,8 +9,6 @@ import { Api } from "@joy/domain/Api"
 import { Failures } from "@joy/ingest/Failures"
 import { Scans } from "@joy/ingest/Scans"
 import { StoreNews } from "@joy/ingest/StoreNews"
-import { Originals } from "@joy/playback/Originals"
-import { ThumbnailImages } from "@joy/playback/ThumbnailImages"
 import * as ByteSize from "effect/ByteSize"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -32,6 +30,7 @@ import { AuditHandlers } from "../http/AuditHandlers.ts"
 import { AuthHandlers } from "../http/AuthHandlers.ts"
 import * as AuthorizationLayer from "../http/AuthorizationLayer.ts"
 import { ClientAddress } from "../http/ClientAddress.ts"
+import * as Cors from "../http/Cors.ts"
 import { DenialNotes } from "../http/DenialNotes.ts"
 import { EventHandlers } from "../http/EventHandlers.ts"
 import { HealthHandlers } from "../http/HealthHandlers.ts"
@@ -42,6 +41,7 @@ import { MediaChangeHandlers } from "../http/MediaChangeHandlers.ts"
 import { MediaHandlers } from "../http/MediaHandlers.ts"
 import * as NodeServer from "../http/NodeServer.ts"
 import { OAuthHandlers } from "../http/OAuthHandlers.ts"
+import { PlaybackHandlers } from "../http/PlaybackHandlers.ts"
 import * as ProblemDocuments from "../http/ProblemDocuments.ts"
 import * as RateLimitFields from "../http/RateLimitFields.ts"
 import { RefreshCookie } from "../http/RefreshCookie.ts"
@@ -55,6 +55,7 @@ import { UserHandlers } from "../http/UserHandlers.ts"
 import * as AuthLayer from "./AuthLayer.ts"
 import { ListenFailed } from "./ListenFailed.ts"
 import * as OperationsLayer from "./OperationsLayer.ts"
+import * as PlaybackLayer from "./PlaybackLayer.ts"
 import * as StoreLayer from "./StoreLayer.ts"
 
 const handlers = Layer.mergeAll(
@@ -68,6 +69,7 @@ const handlers = Layer.mergeAll(
   RoleHandlers,
   SessionHandlers,
   MediaHandlers,
+  PlaybackHandlers,
   MediaChangeHandlers,
   TagHandlers,
   EventHandlers,
@@ -84,7 +86,7 @@ const catalogue = Layer.mergeAll(MediaChanges.layer, Favourites.layer, Tags.laye
   Layer.provideMerge(MediaItems.layer)
 )
 
-const services = Layer.mergeAll(news, Originals.layer, ThumbnailImages.layer, Scans.layer, Failures.layer).pipe(
+const services = Layer.mergeAll(news, PlaybackLayer.layer, Scans.layer, Failures.layer).pipe(
   Layer.provideMerge(catalogue),
   Layer.provide([StoreLayer.source, StoreLayer.derived, EventLog.layer])
 )
@@ -97,42 +99,10 @@ const eventStreams = EventStreams.layerNoDeps.pipe(
 /** Streams have no end of their own: the listener would wait for them. */
 const endStreams = Layer.effectDiscard(Effect.flatMap(EventStreams, ({ end }) => Effect.addFinalizer(() => end)))
 
-const cors = Layer.unwrap(
-  Effect.map(Configuration, ({ corsOrigins }) =>
-    corsOrigins.length === 0
-      ? Layer.empty
-      : HttpRouter.cors({
-          allowedOrigins: corsOrigins,
-          allowedMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-          allowedHeaders: [
-            "Authorization",
-            "Content-Type",
-            "If-Match",
-            "If-None-Match",
-            "Last-Event-ID",
-            "Range",
-            "X-Token-Transport"
-          ],
-          exposedHeaders: [
-            "Accept-Ranges",
-            "Content-Length",
-            "Content-Range",
-            "ETag",
-            "RateLimit",
-            "RateLimit-Policy",
-            "Retry-After",
-            "X-Request-Id"
-          ],
-          credentials: true,
-          maxAge: 600
-        })
-  )
-)
-
 const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
   HttpApiScalar.layer(Api, { path: "/docs" }),
-  cors,
+  Cors.layer,
   ProblemDocuments.layer,
   RequestSpans.layer
 ).pipe(
@@ -146,7 +116,7 @@ const routes = Layer.mergeAll(
   ]),
   Layer.provide([RequestValidationLayer.layer, RateLimitFields.layer]),
   Layer.provide(DenialNotes.layer),
-  Layer.provide([services, ClientAddress.layer, RefreshCookie.layer])
+  Layer.provide([services, ClientAddress.layer, Cors.CorsFields.layer, RefreshCookie.layer])
 )
 
 const listener = (shutdownTimeout: Duration.Duration) =>

@@ -165,7 +165,7 @@ describe("the configuration", () => {
     )
   }
 
-  for (const name of ["ACCESS_TOKEN_TTL", "SESSION_IDLE_TTL", "SESSION_MAX_TTL"]) {
+  for (const name of ["ACCESS_TOKEN_TTL", "SESSION_IDLE_TTL", "SESSION_MAX_TTL", "GRANT_TTL"]) {
     it.effect(`refuses a ${name} of nothing, which would never or always expire [R12]`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(read({ [name]: "0s" }))
@@ -173,6 +173,20 @@ describe("the configuration", () => {
       })
     )
   }
+
+  it.effect("sends players nowhere else unless told to, and takes a path for the proxy alone", () =>
+    Effect.gen(function* () {
+      const { accelPrefix, grantTtl, playbackRedirect } = yield* read({})
+      assert.deepStrictEqual(
+        { accelPrefix, grantTtl, playbackRedirect },
+        { accelPrefix: null, grantTtl: 12 * 3_600_000, playbackRedirect: false }
+      )
+      assert.strictEqual((yield* read({ ACCEL_PREFIX: "/library/films" })).accelPrefix, "/library/films")
+      for (const text of ["library", "/", "//", "/a b", "/a\r\nSet-Cookie: b", "/../etc?x", "http://proxy/"]) {
+        assert.include((yield* Effect.flip(read({ ACCEL_PREFIX: text }))).message, "ACCEL_PREFIX", text)
+      }
+    })
+  )
 
   describe("of providers", () => {
     const google = { OAUTH_GOOGLE_CLIENT_ID: "g", OAUTH_GOOGLE_CLIENT_SECRET: "hunter2" }

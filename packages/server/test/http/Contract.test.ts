@@ -3,13 +3,17 @@ import { Api } from "@joy/domain/Api"
 import { RateLimited } from "@joy/domain/RateLimited"
 import * as OpenApi from "effect/http-api/OpenApi"
 
-/** Routes that ask nobody who they are. */
+/** Routes that ask nobody who they are; of those below `/play` the path is the right. */
 const open = [
   "GET /.well-known/jwks.json",
   "GET /health",
   "GET /health/live",
   "GET /health/ready",
   "GET /health/redis",
+  "GET /play/:grant/content",
+  "GET /play/:grant/storyboard-:sheet.webp",
+  "GET /play/:grant/storyboard.vtt",
+  "GET /play/:grant/subtitles/:track.vtt",
   "POST /auth/login",
   "POST /auth/oauth/authorize",
   "POST /auth/oauth/callback",

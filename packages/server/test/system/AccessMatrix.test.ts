@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync } from "node:fs"
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 import { assert, layer } from "@effect/vitest"
@@ -46,6 +46,8 @@ class World extends Context.Service<
     readonly sharedId: string
     readonly privateId: string
     readonly scanId: string
+    /** Where a grant of the owner for the private item leads to. */
+    readonly play: string
   }
 >()("@joy/server/test/World") {
   static readonly layer = Layer.effect(
@@ -60,6 +62,7 @@ class World extends Context.Service<
       mkdirSync(home, { recursive: true })
       copyFileSync(film, join(up.library, "shared.mp4"))
       copyFileSync(film, join(home, "film.mp4"))
+      writeFileSync(join(home, "film.en.srt"), "1\n00:00:00,000 --> 00:00:01,000\nHello\n")
       const { scanId } = yield* Effect.orDie(up.admin.client.media.refresh({ query: {} }))
       const { items } = yield* Joy.until(
         Effect.orDie(up.admin.client.media.list({ query: {} })),
@@ -68,6 +71,11 @@ class World extends Context.Service<
       const leaver = yield* up.signIn("owner", JoyUp.accountPassword)
       yield* Effect.orDie(leaver.client.auth.logout())
       const idOf = (key: string) => String(items.find(({ s3Key }) => s3Key === key)?.id)
+      const privateId = idOf(`users/${owner.userId}/film.mp4`)
+      const { progressive } = yield* Joy.until(
+        Effect.orDie(owner.client.playback.prepare({ params: { id: MediaItemId.make(privateId) } })),
+        ({ storyboard, subtitles }) => storyboard !== null && subtitles.length > 0
+      )
       return {
         up,
         signedIn: { owner, viewer, curator, admin: up.admin },
@@ -82,8 +90,9 @@ class World extends Context.Service<
         },
         endedToken: leaver.token,
         sharedId: idOf("shared.mp4"),
-        privateId: idOf(`users/${owner.userId}/film.mp4`),
-        scanId
+        privateId,
+        scanId,
+        play: progressive.url.replace(/\/content$/, "")
       }
     })
   ).pipe(
@@ -300,6 +309,18 @@ const rules: Readonly<Record<string, Rule>> = {
     make: makeItem("trash"),
     path: ({ world }) => `/media/${world.privateId}/restore`
   },
+  "POST /media/:id/playback": { statuses: ofTheItem, path: ({ world }) => `/media/${world.privateId}/playback` },
+  // The path is the right, whoever shows it.
+  "GET /play/:grant/content": { statuses: everybody, path: ({ world }) => `${world.play}/content` },
+  "GET /play/:grant/storyboard.vtt": { statuses: everybody, path: ({ world }) => `${world.play}/storyboard.vtt` },
+  "GET /play/:grant/storyboard-:sheet.webp": {
+    statuses: everybody,
+    path: ({ world }) => `${world.play}/storyboard-0.webp`
+  },
+  "GET /play/:grant/subtitles/:track.vtt": {
+    statuses: everybody,
+    path: ({ world }) => `${world.play}/subtitles/0.vtt`
+  },
   "POST /media/:id/retry": {
     statuses: [401, 403, 404, 202, 202, 403, 202],
     path: ({ world }) => `/media/${world.privateId}/retry`
@@ -418,6 +439,7 @@ describeWith(["ffmpeg"], "who may do what", () => {
           ["HEAD", "/content"],
           ["GET", "/thumbnail"],
           ["GET", "/thumbnail?width=320&exp=9999999999&sig=AAAAAAAAAAAAAAAAAAAAAA"],
+          ["POST", "/playback"],
           ["POST", "/retry"],
           ["DELETE", ""],
           ["POST", "/restore"],

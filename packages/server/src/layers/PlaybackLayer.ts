@@ -1,0 +1,25 @@
+import { StandingPrincipals } from "@joy/auth/StandingPrincipals"
+import { PlayableItems } from "@joy/catalog/PlayableItems"
+import { Grants } from "@joy/playback/Grants"
+import { Originals } from "@joy/playback/Originals"
+import { PlaybackConfig } from "@joy/playback/PlaybackConfig"
+import { Playbacks } from "@joy/playback/Playbacks"
+import { Plays } from "@joy/playback/Plays"
+import { ThumbnailImages } from "@joy/playback/ThumbnailImages"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+import { Configuration } from "../config/Configuration.ts"
+
+const config = Layer.unwrap(
+  Effect.map(Configuration, ({ accelPrefix, grantTtl, playbackRedirect }) =>
+    PlaybackConfig.layer({ accelPrefix, grantTtl: Duration.millis(grantTtl), redirect: playbackRedirect })
+  )
+)
+
+/** What delivers bytes. Needs the stores, the catalogue and who signs in. */
+export const layer = Layer.mergeAll(Originals.layer, Playbacks.layer, Plays.layer, ThumbnailImages.layer).pipe(
+  Layer.provide(Grants.layer),
+  Layer.provide([PlayableItems.layer, StandingPrincipals.layerCredentialHolders, config])
+)
