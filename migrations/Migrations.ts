@@ -14,6 +14,7 @@ import tracks from "./0013_tracks.ts"
 import editing from "./0014_editing.ts"
 import eventStreams from "./0015_event_streams.ts"
 import traces from "./0016_traces.ts"
+import progress from "./0017_progress.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -32,7 +33,8 @@ export const migrations = {
   "0013_tracks": tracks,
   "0014_editing": editing,
   "0015_event_streams": eventStreams,
-  "0016_traces": traces
+  "0016_traces": traces,
+  "0017_progress": progress
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

@@ -21,7 +21,8 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type * as Statement from "effect/sql/Statement"
 
 import { type Order, orders } from "./MediaOrder.ts"
-import { columns, type MediaDetailRow, type MediaRow, toMediaItem, toMediaItemDetail } from "./MediaRow.ts"
+import { columns, type MediaDetailRow, type MediaRow, toMediaItemDetail } from "./MediaRow.ts"
+import { presenter } from "./MediaView.ts"
 import { mimeTypeOf } from "./MimeType.ts"
 import * as ThumbnailUrls from "./ThumbnailUrls.ts"
 import { trashOf, visibleTo } from "./VisibleItems.ts"
@@ -65,22 +66,8 @@ export class MediaItems extends Context.Service<
       const sql = (yield* SqlClient.SqlClient).withoutTransforms()
       const hot = yield* HotReads
       const signer = yield* Signer
+      const present = yield* presenter
       const item = columns(sql)
-
-      const present = (principal: Principal, nowSeconds: number) => {
-        const seesKeys = principal.permissions.has("media:write")
-        return (row: MediaRow): MediaItem =>
-          toMediaItem(
-            row,
-            seesKeys || row.userId === principal.userId,
-            ThumbnailUrls.sign(
-              signer,
-              { id: row.id, visibility: row.visibility, ownerId: row.userId, etag: row.etag },
-              nowSeconds
-            )
-          )
-      }
-      const nowSeconds = Effect.map(Clock.currentTimeMillis, (millis) => millis / 1000)
 
       const matches = (query: MediaListQuery, principal: Principal) => {
         const conditions: Array<Statement.Fragment> = [sql`deleted_at IS NULL`, visibleTo(sql, principal)]
@@ -121,7 +108,7 @@ export class MediaItems extends Context.Service<
           SELECT ${item} FROM media_items WHERE ${sql.and(conditions)}
           ${order.by(sql)} LIMIT ${Keyset.rowLimit(query)}::int`.pipe(Effect.orDie)
         const page = Keyset.page(signer, list, query, rows, order.of)
-        return { ...page, items: page.items.map(present(principal, yield* nowSeconds)) }
+        return { ...page, items: page.items.map(yield* present(principal)) }
       })
 
       const list = Effect.fn("MediaItems.list")(function* (query: MediaListQuery) {
@@ -145,7 +132,7 @@ export class MediaItems extends Context.Service<
             AND ${position === null ? sql`TRUE` : sql`(deleted_at, id) < (${position[0]}::timestamptz, ${position[1]}::uuid)`}
           ORDER BY deleted_at DESC, id DESC LIMIT ${Keyset.rowLimit(query)}::int`.pipe(Effect.orDie)
         const page = Keyset.page(signer, "media-trash", query, rows, (row) => [row.deletedAt, row.id])
-        const shown = present(principal, yield* nowSeconds)
+        const shown = yield* present(principal)
         return {
           ...page,
           items: page.items.map((row) =>
@@ -165,7 +152,7 @@ export class MediaItems extends Context.Service<
 
       const byId = Effect.fn("MediaItems.byId")(function* (id: MediaItemId) {
         const { principal, row } = yield* visible(id)
-        return toMediaItemDetail(row, present(principal, yield* nowSeconds)(row), mimeTypeOf(row.s3Key, row.type))
+        return toMediaItemDetail(row, (yield* present(principal))(row), mimeTypeOf(row.s3Key, row.type))
       })
 
       const signedThumbnails = Effect.fnUntraced(function* (
@@ -187,7 +174,7 @@ export class MediaItems extends Context.Service<
             signer,
             { id, visibility: row.visibility, ownerId: row.userId },
             signature,
-            yield* nowSeconds
+            (yield* Clock.currentTimeMillis) / 1000
           )
         ) {
           return yield* new Unauthenticated({})

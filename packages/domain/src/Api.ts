@@ -12,6 +12,7 @@ import { MediaApi } from "./MediaApi.ts"
 import { MediaChangesApi } from "./MediaChangesApi.ts"
 import { OAuthApi } from "./OAuthApi.ts"
 import { PlaybackApi } from "./PlaybackApi.ts"
+import { ProgressApi } from "./ProgressApi.ts"
 import { RequestValidation } from "./RequestValidation.ts"
 import { RolesApi } from "./RolesApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
@@ -34,6 +35,7 @@ export class Api extends HttpApi.make("joy")
   .add(TagsApi)
   .add(EventsApi)
   .add(PlaybackApi)
+  .add(ProgressApi)
   .add(IngestApi)
   .add(HealthApi)
   .middleware(RequestValidation)

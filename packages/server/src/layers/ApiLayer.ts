@@ -5,6 +5,7 @@ import { ItemAudiences } from "@joy/catalog/ItemAudiences"
 import { MediaChanges } from "@joy/catalog/MediaChanges"
 import { MediaItems } from "@joy/catalog/MediaItems"
 import { Tags } from "@joy/catalog/Tags"
+import { WatchProgress } from "@joy/catalog/WatchProgress"
 import { Api } from "@joy/domain/Api"
 import { Failures } from "@joy/ingest/Failures"
 import { Scans } from "@joy/ingest/Scans"
@@ -43,6 +44,7 @@ import * as NodeServer from "../http/NodeServer.ts"
 import { OAuthHandlers } from "../http/OAuthHandlers.ts"
 import { PlaybackHandlers } from "../http/PlaybackHandlers.ts"
 import * as ProblemDocuments from "../http/ProblemDocuments.ts"
+import { ProgressHandlers } from "../http/ProgressHandlers.ts"
 import * as RateLimitFields from "../http/RateLimitFields.ts"
 import { RefreshCookie } from "../http/RefreshCookie.ts"
 import * as RequestSpans from "../http/RequestSpans.ts"
@@ -73,6 +75,7 @@ const handlers = Layer.mergeAll(
   MediaChangeHandlers,
   TagHandlers,
   EventHandlers,
+  ProgressHandlers,
   IngestHandlers,
   HealthHandlers
 )
@@ -81,7 +84,7 @@ const news = Layer.unwrap(
   Effect.map(Configuration, ({ source }) => StoreNews.layer(source._tag === "Bucket" ? source : null))
 )
 
-const catalogue = Layer.mergeAll(MediaChanges.layer, Favourites.layer, Tags.layer).pipe(
+const catalogue = Layer.mergeAll(MediaChanges.layer, Favourites.layer, Tags.layer, WatchProgress.layer).pipe(
   Layer.provide(AuditLog.layerNotes),
   Layer.provideMerge(MediaItems.layer)
 )

@@ -321,6 +321,12 @@ const rules: Readonly<Record<string, Rule>> = {
     statuses: everybody,
     path: ({ world }) => `${world.play}/subtitles/0.vtt`
   },
+  "PUT /media/:id/progress": {
+    statuses: [401, 204, 404, 204, 204, 204, 204],
+    path: ({ world }) => `/media/${world.privateId}/progress`,
+    body: () => ({ positionSeconds: 1 })
+  },
+  "GET /users/me/continue-watching": { statuses: signedIn },
   "POST /media/:id/retry": {
     statuses: [401, 403, 404, 202, 202, 403, 202],
     path: ({ world }) => `/media/${world.privateId}/retry`

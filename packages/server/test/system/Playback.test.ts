@@ -339,6 +339,67 @@ describeWith(["ffmpeg"], "playback", () => {
       })
     )
 
+    it.effect("goes on where the user stopped, also under another name, and from the beginning when all was seen", () =>
+      Effect.gen(function* () {
+        const { account, admin, library } = yield* JoyUp.JoyUp
+        const viewer = yield* account("goes-on")
+        const { id } = yield* ready("stopped.mp4", yield* TestMedia.video({ seconds: 4 }))
+        const put = (positionSeconds: number, finished?: boolean) =>
+          viewer.client.progress
+            .put({ params: { id }, payload: { positionSeconds, ...(finished === undefined ? {} : { finished }) } })
+            .pipe(Effect.orDie)
+        const resumesAt = (signedIn: JoyUp.SignedIn) =>
+          Effect.map(playbackOf(signedIn, id), ({ resumeAtSeconds }) => resumeAtSeconds)
+        const watching = Effect.map(Effect.orDie(viewer.client.progress.continueWatching({ query: {} })), ({ items }) =>
+          items.map(({ id, positionSeconds }) => [id, positionSeconds])
+        )
+        assert.isNull(yield* resumesAt(viewer))
+        yield* put(1.5)
+        yield* put(2.25)
+        assert.strictEqual(yield* resumesAt(viewer), 2.25)
+        assert.isNull(yield* resumesAt(admin))
+        assert.deepStrictEqual(yield* watching, [[id, 2.25]])
+
+        renameSync(join(library, "stopped.mp4"), join(library, "moved.mp4"))
+        yield* Joy.until(
+          Effect.orDie(admin.client.media.byId({ params: { id } })),
+          ({ s3Key, status }) => String(s3Key) === "moved.mp4" && status === "ready"
+        )
+        assert.strictEqual(yield* resumesAt(viewer), 2.25)
+        assert.deepStrictEqual(yield* watching, [[id, 2.25]])
+        yield* put(3, true)
+        assert.isNull(yield* resumesAt(viewer))
+        assert.deepStrictEqual(yield* watching, [])
+      })
+    )
+
+    it.effect("keeps no position that there can't be", () =>
+      Effect.gen(function* () {
+        const { admin, request } = yield* JoyUp.JoyUp
+        const { id } = yield* ready("positions.mp4", yield* TestMedia.video())
+        const path = `/media/${id}/progress`
+        for (const body of [
+          {},
+          { positionSeconds: -1 },
+          { positionSeconds: "1" },
+          { positionSeconds: null },
+          { positionSeconds: 1e300 },
+          { positionSeconds: 1, finished: "yes" },
+          '{"positionSeconds":NaN}',
+          '{"positionSeconds":1',
+          []
+        ]) {
+          const headers = { "content-type": "application/json" }
+          const answer = yield* request(path, { method: "PUT", token: admin.token, headers, body })
+          assert.strictEqual(yield* problem(answer), "400 urn:joy:invalid-request", JSON.stringify(body))
+        }
+        assert.isNull((yield* playbackOf(admin, id)).resumeAtSeconds)
+        const body = { positionSeconds: 0.5, other: true }
+        assert.strictEqual((yield* request(path, { method: "PUT", token: admin.token, body })).status, 204)
+        assert.strictEqual((yield* playbackOf(admin, id)).resumeAtSeconds, 0.5)
+      })
+    )
+
     it.effect("cuts off what is being sent when the grant ends [G2]", () =>
       Effect.gen(function* () {
         const { account, address, folder } = yield* JoyUp.JoyUp

@@ -1,0 +1,26 @@
+import type { Principal } from "@joy/domain/CurrentPrincipal"
+import type { MediaItem } from "@joy/domain/MediaItem"
+import { Signer } from "@joy/domain/Signer"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+
+import { type MediaRow, toMediaItem } from "./MediaRow.ts"
+import * as ThumbnailUrls from "./ThumbnailUrls.ts"
+
+/** Makes items of rows as a principal may see them, with URLs of thumbnails that work from now on. */
+export const presenter = Effect.map(
+  Signer,
+  (signer) =>
+    (principal: Principal): Effect.Effect<(row: MediaRow) => MediaItem> =>
+      Effect.map(Clock.currentTimeMillis, (millis) => {
+        const seesKeys = principal.permissions.has("media:write")
+        return (row) => {
+          const signed = { id: row.id, visibility: row.visibility, ownerId: row.userId, etag: row.etag }
+          return toMediaItem(
+            row,
+            seesKeys || row.userId === principal.userId,
+            ThumbnailUrls.sign(signer, signed, millis / 1000)
+          )
+        }
+      })
+)
