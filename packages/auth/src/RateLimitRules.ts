@@ -27,6 +27,9 @@ export const defaultRules = {
   /** Steps of sign-ins by a provider, from one network: each sign-in has two or three. */
   oauth: { limit: 60, window: Duration.minutes(1) },
   "oauth-long": { limit: 600, window: Duration.hours(1) },
+  /** Links that are opened, from one network. */
+  share: { limit: 120, window: Duration.minutes(1) },
+  "share-long": { limit: 2000, window: Duration.hours(1) },
   /** Refreshes of one session. One token may be shown by many tabs at once. */
   "refresh-session": { limit: 600, window: Duration.minutes(1) },
   /** Refreshes from one network. */

@@ -33,6 +33,7 @@ const groups = {
   loginAccount: ["login-account", "login-account-long"],
   register: ["register", "register-long"],
   oauth: ["oauth", "oauth-long"],
+  share: ["share", "share-long"],
   refreshSession: ["refresh-session"],
   refreshNetwork: ["refresh-network"]
 } as const satisfies Record<string, ReadonlyArray<RuleName>>
@@ -82,6 +83,8 @@ export class RateLimits extends Context.Service<
     readonly register: (facts: RequestFacts) => Effect.Effect<void, TooManyRequests>
     /** A step of a sign-in by a provider. */
     readonly oauth: (facts: RequestFacts) => Effect.Effect<void, TooManyRequests>
+    /** The opening of a link. */
+    readonly share: (facts: RequestFacts) => Effect.Effect<void, TooManyRequests>
     readonly refresh: (refreshToken: Redacted.Redacted, facts: RequestFacts) => Effect.Effect<void, TooManyRequests>
   }
 >()("@joy/auth/RateLimits") {
@@ -194,6 +197,10 @@ export class RateLimits extends Context.Service<
         yield* count(groups.oauth, [networkOf(facts.ip)], aloud)
       })
 
+      const share = Effect.fn("RateLimits.share")(function* (facts: RequestFacts) {
+        yield* count(groups.share, [networkOf(facts.ip)], aloud)
+      })
+
       const refresh = Effect.fn("RateLimits.refresh")(function* (refreshToken: Redacted.Redacted, facts: RequestFacts) {
         yield* count(groups.refreshNetwork, [networkOf(facts.ip)], aloud)
         const secret = RefreshSecret.parse(refreshToken)
@@ -203,11 +210,12 @@ export class RateLimits extends Context.Service<
         }
       })
 
-      const on = RateLimits.of({ login, register, oauth, refresh })
+      const on = RateLimits.of({ login, register, oauth, share, refresh })
       const off = RateLimits.of({
         login: (_target, _facts, attempt) => attempt,
         register: () => Effect.void,
         oauth: () => Effect.void,
+        share: () => Effect.void,
         refresh: () => Effect.void
       })
       return rateLimits === "off" ? off : on

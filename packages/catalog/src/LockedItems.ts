@@ -3,6 +3,7 @@ import { type Principal, sessionIdOf } from "@joy/domain/CurrentPrincipal"
 import { Events } from "@joy/domain/Events"
 import { MediaItemId, UserId } from "@joy/domain/Ids"
 import { Visibility } from "@joy/domain/MediaItem"
+import { Forbidden } from "@joy/domain/Problem"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -25,9 +26,13 @@ export const LockedItem = Schema.Struct({
 export type LockedItem = typeof LockedItem.Type
 
 /** Items are changed by their owner, signed in, and by who has media:write. An API key is not its owner. */
-export const mayChange = (principal: Principal, item: LockedItem): boolean =>
+export const mayChange = (principal: Principal, item: Pick<LockedItem, "ownerId">): boolean =>
   principal.permissions.has("media:write") ||
   (item.ownerId === principal.userId && principal.credential.kind === "session")
+
+export const notYours = new Forbidden({
+  detail: "This is for the owner of the item, signed in, or needs the permission media:write"
+})
 
 /** Ingest changes many items at once in an order of its own: of two that wait for each other, one begins again. */
 const isDeadlock = (error: unknown) => isSqlError(error) && error.reason._tag === "DeadlockError"

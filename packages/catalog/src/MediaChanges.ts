@@ -12,7 +12,7 @@ import {
 } from "@joy/domain/MediaChange"
 import { type MediaItemDetail, MediaItemNotFound } from "@joy/domain/MediaItem"
 import * as Policy from "@joy/domain/Policy"
-import { Forbidden, PreconditionFailed } from "@joy/domain/Problem"
+import { type Forbidden, PreconditionFailed } from "@joy/domain/Problem"
 import type { RequestFacts } from "@joy/domain/RequestFacts"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,10 +22,6 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import * as ItemPlans from "./ItemPlans.ts"
 import * as LockedItems from "./LockedItems.ts"
 import { MediaItems } from "./MediaItems.ts"
-
-const notYours = new Forbidden({
-  detail: "This is for the owner of the item, signed in, or needs the permission media:write"
-})
 
 /** The fields of an edit that differ from what the item has. */
 const differences = (item: LockedItems.LockedItem, edit: MediaEdit): MediaEdit => ({
@@ -83,7 +79,7 @@ export class MediaChanges extends Context.Service<
           const principal = yield* Policy.permission("media:read")
           const [item] = yield* lock(principal, [id], "library")
           if (item === undefined) return yield* new MediaItemNotFound({})
-          if (!LockedItems.mayChange(principal, item)) return yield* notYours
+          if (!LockedItems.mayChange(principal, item)) return yield* LockedItems.notYours
           if (edit.ownerId !== undefined) yield* Policy.permission("media:write")
           if (!isAmong(ifMatch, item.version)) return yield* new PreconditionFailed({})
           const news = differences(item, edit)
@@ -124,7 +120,7 @@ export class MediaChanges extends Context.Service<
 
         const one = Effect.fnUntraced(function* (change: BulkChange, facts: RequestFacts) {
           const { results } = yield* bulk(change, facts)
-          if (results[0]?.outcome === "forbidden") return yield* notYours
+          if (results[0]?.outcome === "forbidden") return yield* LockedItems.notYours
           if (results[0]?.outcome === "not-found") return yield* new MediaItemNotFound({})
         })
 

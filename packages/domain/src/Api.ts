@@ -16,6 +16,7 @@ import { ProgressApi } from "./ProgressApi.ts"
 import { RequestValidation } from "./RequestValidation.ts"
 import { RolesApi } from "./RolesApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
+import { SharesApi } from "./SharesApi.ts"
 import { TagsApi } from "./TagsApi.ts"
 import { UsersApi } from "./UsersApi.ts"
 
@@ -33,6 +34,7 @@ export class Api extends HttpApi.make("joy")
   .add(MediaApi)
   .add(MediaChangesApi)
   .add(TagsApi)
+  .add(SharesApi)
   .add(EventsApi)
   .add(PlaybackApi)
   .add(ProgressApi)

@@ -4,8 +4,14 @@ import type * as Effect from "effect/Effect"
 import type { SessionId, UserId } from "./Ids.ts"
 import type { RequestFacts } from "./RequestFacts.ts"
 
-/** What people do to items that are not theirs. Names stay as they are once released: people search for them. */
-export type MediaAction = "media.updated" | "media.trashed" | "media.restored" | "tag.renamed"
+/** What people do to items that are not theirs, and who shows items to people without an account. Names stay as they are once released: people search for them. */
+export type MediaAction =
+  | "media.updated"
+  | "media.trashed"
+  | "media.restored"
+  | "tag.renamed"
+  | "share.created"
+  | "share.revoked"
 
 export interface AuditNote {
   readonly action: MediaAction

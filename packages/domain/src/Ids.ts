@@ -31,5 +31,8 @@ export type SecurityEventId = typeof SecurityEventId.Type
 export const MediaItemId = Uuid.pipe(Schema.brand("MediaItemId"), Schema.annotate({ identifier: "MediaItemId" }))
 export type MediaItemId = typeof MediaItemId.Type
 
+export const ShareId = Uuid.pipe(Schema.brand("ShareId"), Schema.annotate({ identifier: "ShareId" }))
+export type ShareId = typeof ShareId.Type
+
 export const ScanId = Uuid.pipe(Schema.brand("ScanId"), Schema.annotate({ identifier: "ScanId" }))
 export type ScanId = typeof ScanId.Type

@@ -4,6 +4,7 @@ import { Favourites } from "@joy/catalog/Favourites"
 import { ItemAudiences } from "@joy/catalog/ItemAudiences"
 import { MediaChanges } from "@joy/catalog/MediaChanges"
 import { MediaItems } from "@joy/catalog/MediaItems"
+import { Shares } from "@joy/catalog/Shares"
 import { Tags } from "@joy/catalog/Tags"
 import { WatchProgress } from "@joy/catalog/WatchProgress"
 import { Api } from "@joy/domain/Api"
@@ -51,6 +52,7 @@ import * as RequestSpans from "../http/RequestSpans.ts"
 import * as RequestValidationLayer from "../http/RequestValidationLayer.ts"
 import { RoleHandlers } from "../http/RoleHandlers.ts"
 import { SessionHandlers } from "../http/SessionHandlers.ts"
+import { ShareHandlers } from "../http/ShareHandlers.ts"
 import * as StoreAuthorizationLayer from "../http/StoreAuthorizationLayer.ts"
 import { TagHandlers } from "../http/TagHandlers.ts"
 import { UserHandlers } from "../http/UserHandlers.ts"
@@ -74,6 +76,7 @@ const handlers = Layer.mergeAll(
   PlaybackHandlers,
   MediaChangeHandlers,
   TagHandlers,
+  ShareHandlers,
   EventHandlers,
   ProgressHandlers,
   IngestHandlers,
@@ -84,10 +87,13 @@ const news = Layer.unwrap(
   Effect.map(Configuration, ({ source }) => StoreNews.layer(source._tag === "Bucket" ? source : null))
 )
 
-const catalogue = Layer.mergeAll(MediaChanges.layer, Favourites.layer, Tags.layer, WatchProgress.layer).pipe(
-  Layer.provide(AuditLog.layerNotes),
-  Layer.provideMerge(MediaItems.layer)
-)
+const catalogue = Layer.mergeAll(
+  MediaChanges.layer,
+  Favourites.layer,
+  Shares.layer,
+  Tags.layer,
+  WatchProgress.layer
+).pipe(Layer.provide(AuditLog.layerNotes), Layer.provideMerge(MediaItems.layer))
 
 const services = Layer.mergeAll(news, PlaybackLayer.layer, Scans.layer, Failures.layer).pipe(
   Layer.provideMerge(catalogue),

@@ -14,6 +14,7 @@ const open = [
   "GET /play/:grant/storyboard-:sheet.webp",
   "GET /play/:grant/storyboard.vtt",
   "GET /play/:grant/subtitles/:track.vtt",
+  "GET /shares/:token",
   "POST /auth/login",
   "POST /auth/oauth/authorize",
   "POST /auth/oauth/callback",

@@ -168,6 +168,8 @@ const makeItem =
     up.admin.client.mediaChanges
       .bulk({ payload: { action, ids: [MediaItemId.make(privateId)] } })
       .pipe(Effect.as(privateId), Effect.orDie)
+const makeShare = ({ privateId, signedIn }: World["Service"]) =>
+  Effect.orDie(signedIn.owner.client.shares.create({ params: { id: MediaItemId.make(privateId) }, payload: {} }))
 let made = 0
 
 /** Every route of the contract. A new one belongs here before it belongs anywhere. */
@@ -338,6 +340,25 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "GET /media/failures": { statuses: curators(200) },
   "POST /media/failures/retry": { statuses: curators(202) },
+  "POST /media/:id/shares": {
+    statuses: [401, 201, 404, 201, 201, 403, 201],
+    path: ({ world }) => `/media/${world.privateId}/shares`,
+    body: () => ({})
+  },
+  "GET /media/:id/shares": {
+    statuses: [401, 200, 404, 200, 200, 403, 200],
+    path: ({ world }) => `/media/${world.privateId}/shares`
+  },
+  "DELETE /media/:id/shares/:shareId": {
+    statuses: [401, 204, 404, 204, 204, 403, 204],
+    make: (world) => Effect.map(makeShare(world), ({ id }) => id),
+    path: ({ madeId, world }) => `/media/${world.privateId}/shares/${madeId}`
+  },
+  "GET /shares/:token": {
+    statuses: everybody,
+    make: (world) => Effect.map(makeShare(world), ({ url }) => Redacted.value(url)),
+    path: ({ madeId }) => new URL(madeId).pathname
+  },
   // Behind an event that has not happened yet: what can't be told is refused, and the answer has an end.
   "GET /events": {
     statuses: [401, 410, 410, 410, 410, 410, 410],
