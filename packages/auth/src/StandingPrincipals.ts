@@ -1,5 +1,5 @@
 import { CredentialHolders } from "@joy/domain/CredentialHolders"
-import type { Principal } from "@joy/domain/CurrentPrincipal"
+import { holderOf, type Principal } from "@joy/domain/CurrentPrincipal"
 import type { ApiKeyId, SessionId } from "@joy/domain/Ids"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -43,12 +43,21 @@ export class StandingPrincipals extends Context.Service<
         const keyIds = new Set<ApiKeyId>()
         for (const credential of credentials) {
           if (credential.kind === "session") sessionIds.add(credential.sessionId)
-          else keyIds.add(credential.apiKeyId)
+          else if (credential.kind === "apiKey") keyIds.add(credential.apiKeyId)
         }
         const ofSessions = sessionIds.size === 0 ? noSessions : yield* sessions.standing([...sessionIds])
         const ofKeys = keyIds.size === 0 ? noKeys : yield* apiKeys.standing([...keyIds])
-        return (credential: Principal["credential"]) =>
-          credential.kind === "session" ? ofSessions.get(credential.sessionId) : ofKeys.get(credential.apiKeyId)
+        return (credential: Principal["credential"]) => {
+          switch (credential.kind) {
+            case "session":
+              return ofSessions.get(credential.sessionId)
+            case "apiKey":
+              return ofKeys.get(credential.apiKeyId)
+            // Whether a link holds is a matter of its item, and asked with that.
+            case "share":
+              return holderOf(credential.shareId)
+          }
+        }
       })
 
       return StandingPrincipals.of({

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto"
 
 import { AuditNotes } from "@joy/domain/AuditNotes"
-import { type CurrentPrincipal, sessionIdOf } from "@joy/domain/CurrentPrincipal"
+import { type CurrentPrincipal, holderOf, type Principal, sessionIdOf } from "@joy/domain/CurrentPrincipal"
 import { MediaItemId, ShareId, UserId } from "@joy/domain/Ids"
 import * as Keyset from "@joy/domain/Keyset"
 import { MediaItemNotFound, Visibility } from "@joy/domain/MediaItem"
@@ -41,6 +41,7 @@ const Opened = Schema.Struct({
   ...SharedItem.fields,
   thumbnails: Schema.Array(Schema.Struct({ width: Schema.Finite, height: Schema.Finite })),
   id: MediaItemId,
+  shareId: ShareId,
   etag: ETag,
   ownerId: Schema.NullOr(UserId),
   visibility: Visibility,
@@ -71,8 +72,13 @@ export class Shares extends Context.Service<
       shareId: ShareId,
       facts: RequestFacts
     ) => Effect.Effect<void, MediaItemNotFound | ShareNotFound | Forbidden, CurrentPrincipal>
-    /** What a link opens, for whoever has it. Counted. */
-    readonly open: (token: string) => Effect.Effect<OpenedShare, ShareNotFound>
+    /** What a link opens, and who has it is for that. Counted. */
+    readonly open: (
+      token: string
+    ) => Effect.Effect<
+      Omit<OpenedShare, "playback"> & { readonly itemId: MediaItemId; readonly holder: Principal },
+      ShareNotFound
+    >
   }
 >()("@joy/catalog/Shares") {
   static readonly layer: Layer.Layer<Shares, never, AuditNotes | Signer | SqlClient.SqlClient> = Layer.effect(
@@ -161,15 +167,17 @@ export class Shares extends Context.Service<
           UPDATE shares SET opened_count = opened_count + 1, last_opened_at = now()
           FROM media_items, users
           WHERE shares.token_hash = ${hash(token)} AND ${ShareRule.holds(sql)}
-          RETURNING media_items.id, type, title, description, status, duration_seconds, width, height, thumbnails,
+          RETURNING media_items.id, shares.id AS share_id, type, title, description, status, duration_seconds, width, height, thumbnails,
             thumbhash, etag, user_id AS owner_id, media_items.visibility, shares.expires_at`)
         if (found === undefined) return yield* new ShareNotFound({})
-        const { etag, expiresAt, id, ownerId, thumbnails, visibility, ...item } = found
+        const { etag, expiresAt, id, ownerId, shareId, thumbnails, visibility, ...item } = found
         const nowSeconds = (yield* Clock.currentTimeMillis) / 1000
         const urlOf = ThumbnailUrls.sign(signer, { id, etag, ownerId, visibility }, nowSeconds)
         return {
           item: { ...item, thumbnails: thumbnails.map(({ height, width }) => ({ width, height, url: urlOf(width) })) },
-          expiresAt
+          expiresAt,
+          itemId: id,
+          holder: holderOf(shareId)
         }
       })
 

@@ -45,7 +45,10 @@ layer(world)("A link", (it) => {
         )
 
         const opened = yield* shares.open(Redacted.value(token))
-        const wire = yield* Schema.encodeEffect(OpenedShare)(opened)
+        const { holder, itemId, ...shown } = opened
+        assert.strictEqual(itemId, id)
+        assert.deepStrictEqual(holder.credential, { kind: "share", shareId: share.id })
+        const wire = yield* Schema.encodeEffect(OpenedShare)({ ...shown, playback: null })
         const thumbnails = wire.item.thumbnails.map(({ height, width }) => ({ width, height }))
         assert.deepStrictEqual(
           { ...wire, item: { ...wire.item, thumbnails } },
@@ -61,7 +64,8 @@ layer(world)("A link", (it) => {
               thumbnails: [{ width: 320, height: 180 }],
               thumbhash: null
             },
-            expiresAt: null
+            expiresAt: null,
+            playback: null
           }
         )
         assert.notInclude(JSON.stringify(wire), owner)

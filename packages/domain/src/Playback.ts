@@ -5,7 +5,7 @@ import { Timestamp } from "./Timestamp.ts"
 
 /**
  * The right to play one item at one version of its object, as a part of the path: media elements can't send headers. It
- * opens what `/play/` leads to and nothing else, and holds no longer than the session or the API key that asked for it.
+ * opens what `/play/` leads to and nothing else, and holds no longer than the session, the API key or the link it is for.
  */
 export const Grant = Schema.String.pipe(
   Schema.brand("Grant"),

@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 
 import { ShareId, UserId } from "./Ids.ts"
 import { MediaItem } from "./MediaItem.ts"
+import { Playback } from "./Playback.ts"
 import { Instant, Timestamp } from "./Timestamp.ts"
 
 export const NewShare = Schema.Struct({
@@ -46,6 +47,8 @@ export type SharedItem = typeof SharedItem.Type
 
 export const OpenedShare = Schema.Struct({
   item: SharedItem,
+  /** How to play it; `null` while its object is not there. */
+  playback: Schema.NullOr(Playback),
   /** When the link ends; `null` for never. */
   expiresAt: Schema.NullOr(Timestamp)
 }).annotate({ identifier: "OpenedShare" })

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 
 import type { Credential } from "@joy/domain/CurrentPrincipal"
-import { ApiKeyId, MediaItemId, SessionId } from "@joy/domain/Ids"
+import { ApiKeyId, MediaItemId, SessionId, ShareId } from "@joy/domain/Ids"
 import { Grant } from "@joy/domain/Playback"
 import type { Signer } from "@joy/domain/Signer"
 import type { ETag } from "@joy/domain/StoredObject"
@@ -29,7 +29,7 @@ export const latestExpiry = 2 ** 32 - 1
 const textLength = 60
 const signatureLength = 22
 
-const kinds = { session: 1, apiKey: 2 } as const
+const kinds = { session: 1, apiKey: 2, share: 3 } as const
 
 /** 64 bits of its hash: enough to tell the versions of one item apart, in a text that is signed. */
 export const versionOf = (etag: ETag): string => createHash("sha256").update(etag).digest().toString("hex", 0, 8)
@@ -41,8 +41,27 @@ const readUuid = (buffer: Buffer, offset: number) =>
   buffer.toString("hex", offset, offset + 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
 
 const credentialOf = (kind: number | undefined, id: string): Credential | null => {
-  if (kind === kinds.session) return { kind: "session", sessionId: SessionId.make(id) }
-  return kind === kinds.apiKey ? { kind: "apiKey", apiKeyId: ApiKeyId.make(id) } : null
+  switch (kind) {
+    case kinds.session:
+      return { kind: "session", sessionId: SessionId.make(id) }
+    case kinds.apiKey:
+      return { kind: "apiKey", apiKeyId: ApiKeyId.make(id) }
+    case kinds.share:
+      return { kind: "share", shareId: ShareId.make(id) }
+    default:
+      return null
+  }
+}
+
+const idOf = (credential: Credential): string => {
+  switch (credential.kind) {
+    case "session":
+      return credential.sessionId
+    case "apiKey":
+      return credential.apiKeyId
+    case "share":
+      return credential.shareId
+  }
 }
 
 /** The same for the same. */
@@ -52,7 +71,7 @@ export const encode = (signer: Signer["Service"], granted: Granted): Grant => {
   buffer[at.kind] = kinds[credential.kind]
   writeUuid(buffer, granted.itemId, at.item)
   buffer.write(granted.version, at.version, 8, "hex")
-  writeUuid(buffer, credential.kind === "session" ? credential.sessionId : credential.apiKeyId, at.credential)
+  writeUuid(buffer, idOf(credential), at.credential)
   buffer.writeUInt32BE(granted.expiresAt, at.expiry)
   const text = buffer.toString("base64url")
   return Grant.make(text + signer.sign("grant", text))

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto"
 
 import { assert, describe, it } from "@effect/vitest"
 import type { Credential } from "@joy/domain/CurrentPrincipal"
-import { ApiKeyId, MediaItemId, SessionId } from "@joy/domain/Ids"
+import { ApiKeyId, MediaItemId, SessionId, ShareId } from "@joy/domain/Ids"
 import { Grant } from "@joy/domain/Playback"
 import type { Signer } from "@joy/domain/Signer"
 import { ETag } from "@joy/domain/StoredObject"
@@ -32,7 +32,8 @@ describe("a grant", () => {
   it("says what it was made of, in less than a hundred characters of a path [G1]", () => {
     for (const credential of [
       { kind: "session", sessionId: SessionId.make(uuid()) },
-      { kind: "apiKey", apiKeyId: ApiKeyId.make(uuid()) }
+      { kind: "apiKey", apiKeyId: ApiKeyId.make(uuid()) },
+      { kind: "share", shareId: ShareId.make(uuid()) }
     ] as const) {
       const made = granted(credential)
       const grant = GrantToken.encode(ours, made)

@@ -1,6 +1,9 @@
 import { RateLimits } from "@joy/auth/RateLimits"
 import { Shares } from "@joy/catalog/Shares"
 import { Api } from "@joy/domain/Api"
+import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
+import { ShareNotFound } from "@joy/domain/Share"
+import { Playbacks } from "@joy/playback/Playbacks"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Redacted from "effect/Redacted"
@@ -13,6 +16,7 @@ export const ShareHandlers = HttpApiBuilder.group(
   "shares",
   Effect.fn(function* (handlers) {
     const shares = yield* Shares
+    const playbacks = yield* Playbacks
     const limits = yield* RateLimits
     const address = yield* ClientAddress
     const { publicUrl } = yield* Configuration
@@ -26,7 +30,14 @@ export const ShareHandlers = HttpApiBuilder.group(
       revoke: ({ params }) => Effect.flatMap(address.of, (facts) => shares.revoke(params.id, params.shareId, facts)),
       open: Effect.fnUntraced(function* ({ params }) {
         yield* limits.share(yield* address.of)
-        return yield* shares.open(params.token)
+        const { holder, itemId, ...opened } = yield* shares.open(params.token)
+        const playback = yield* playbacks.prepare(itemId).pipe(
+          Effect.provideService(CurrentPrincipal, holder),
+          Effect.catchTag("ContentUnavailable", () => Effect.succeed(null)),
+          // It ended in between.
+          Effect.catchTag(["MediaItemNotFound", "Forbidden"], () => Effect.fail(new ShareNotFound({})))
+        )
+        return { ...opened, playback }
       })
     })
   })

@@ -2,6 +2,7 @@ import { copyFileSync } from "node:fs"
 import { join } from "node:path"
 
 import { assert, layer } from "@effect/vitest"
+import { OpenedShare } from "@joy/domain/Share"
 import * as Joy from "@joy/testing/Joy"
 import * as JoyHttp from "@joy/testing/JoyHttp"
 import * as JoyUp from "@joy/testing/JoyUp"
@@ -31,7 +32,7 @@ const item = Effect.gen(function* () {
 describeWith(["ffmpeg"], "Shares", () => {
   layer(world, { excludeTestServices: true })((it) => {
     it.effect(
-      "open one item to whoever has the link, as often as a network may, and leave no trace of it in the log [S2]",
+      "open one item to whoever has the link, as often as a network may, and leave no trace of it in the log [S2, S3]",
       () =>
         Effect.gen(function* () {
           const up = yield* JoyUp.JoyUp
@@ -47,6 +48,11 @@ describeWith(["ffmpeg"], "Shares", () => {
           assert.match(String(first.headers["ratelimit"]), /"share";r=4/)
           const [, thumbnail = ""] = /"url":"([^"]+)"/.exec(first.text) ?? []
           assert.strictEqual((yield* up.request(thumbnail)).status, 200)
+          const { playback } = yield* JoyHttp.decode(OpenedShare, first)
+          const content = playback?.progressive.url ?? ""
+          const played = yield* up.request(content, { headers: { range: "bytes=0-99" } })
+          assert.deepStrictEqual([played.status, played.bytes.length], [206, 100])
+          assert.isNull(playback?.resumeAtSeconds)
           // Only what the link is for.
           const token = path.slice("/shares/".length)
           for (const other of ["/media", `/media/${id}`, `/media/${id}/content`, "/protected"]) {
@@ -58,6 +64,9 @@ describeWith(["ffmpeg"], "Shares", () => {
           assert.strictEqual(refused.status, 429)
           assert.isAbove(Number(refused.headers["retry-after"]), 0)
           assert.strictEqual((yield* JoyHttp.decode(JoyHttp.Problem, refused)).type, "urn:joy:too-many-requests")
+
+          yield* Effect.orDie(up.admin.client.shares.revoke({ params: { id, shareId: made.id } }))
+          assert.strictEqual((yield* up.request(content)).status, 404)
 
           yield* Joy.until(Effect.sync(up.joy.stdout), (log) => log.includes("/shares/"))
           assert.notInclude(up.joy.stdout() + up.joy.stderr(), token)
