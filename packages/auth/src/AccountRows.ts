@@ -32,15 +32,17 @@ const Credentials = Schema.Struct({
 /** An account with what its password is checked against. */
 export type Credentials = typeof Credentials.Type
 
+/** What a `User` is made of, where `u` is a row of `users`. */
+export const columnsOf = (sql: SqlClient.SqlClient) => sql`
+  u.id, u.username, u.email, u.email_verified AS "emailVerified", u.display_name AS "displayName",
+  u.disabled_at IS NOT NULL AS disabled, u.created_at AS "createdAt", u.updated_at AS "updatedAt", ARRAY(
+    SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name
+  ) AS roles`
+
 /** The statements of `Accounts`. */
 export const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-
-  const columns = sql`
-    u.id, u.username, u.email, u.email_verified AS "emailVerified", u.display_name AS "displayName",
-    u.disabled_at IS NOT NULL AS disabled, u.created_at AS "createdAt", u.updated_at AS "updatedAt", ARRAY(
-      SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name
-    ) AS roles`
+  const columns = columnsOf(sql)
 
   /** As `byId`, by another client: blind to what the transaction at hand has changed. */
   const byIdOver = (client: SqlClient.SqlClient) =>

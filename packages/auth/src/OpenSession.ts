@@ -1,5 +1,6 @@
 import type { SessionId, UserId } from "@joy/domain/Ids"
 import type { Timestamp } from "@joy/domain/Timestamp"
+import type { User } from "@joy/domain/User"
 import type * as Redacted from "effect/Redacted"
 
 import type { TokenSubject } from "./AccessTokens.ts"
@@ -13,4 +14,6 @@ export interface OpenSession extends TokenSubject {
   readonly refreshToken: Redacted.Redacted
   /** When the refresh token stops working if it is not used. */
   readonly refreshExpiresAt: Timestamp
+  /** Whose it is, where that was read along with it. */
+  readonly user?: User
 }

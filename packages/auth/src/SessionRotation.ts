@@ -5,6 +5,7 @@ import { UserId } from "@joy/domain/Ids"
 import type { RequestFacts } from "@joy/domain/RequestFacts"
 import { InvalidRefreshToken, RefreshTokenReused } from "@joy/domain/Session"
 import { Timestamp } from "@joy/domain/Timestamp"
+import { User } from "@joy/domain/User"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -13,9 +14,10 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlSchema from "effect/sql/SqlSchema"
 
+import * as AccountRows from "./AccountRows.ts"
 import { AuditLog } from "./AuditLog.ts"
 import { AuthConfig } from "./AuthConfig.ts"
-import { Keys } from "./Keys.ts"
+import { Keys, type SecretKey } from "./Keys.ts"
 import type { OpenSession } from "./OpenSession.ts"
 import * as RefreshSecret from "./RefreshSecret.ts"
 import { clean } from "./RequestFacts.ts"
@@ -37,7 +39,7 @@ const Found = Schema.Struct({
   successorUnused: Schema.Boolean
 })
 
-const Rotated = Schema.Struct({ refreshExpiresAt: Timestamp })
+const Rotated = Schema.Struct({ ...User.fields, refreshExpiresAt: Timestamp })
 
 const equal = (a: Uint8Array | null, b: Uint8Array) => a !== null && a.length === b.length && timingSafeEqual(a, b)
 
@@ -83,13 +85,15 @@ export const make = Effect.gen(function* () {
   const advance = SqlSchema.findOneOption({
     Request: Schema.Struct({
       id: Schema.String,
+      keyId: Schema.String,
+      counter: Schema.Int,
       from: Schema.Uint8Array,
       to: Schema.Uint8Array,
       ip: Schema.NullOr(Schema.String),
       userAgent: Schema.NullOr(Schema.String)
     }),
     Result: Rotated,
-    execute: ({ from, id, ip, to, userAgent }) => sql`
+    execute: ({ counter, from, id, ip, keyId, to, userAgent }) => sql`
       UPDATE sessions s SET
         token_hash = ${to}, previous_token_hash = token_hash, counter = counter + 1,
         (recent_counter, recent_since) = (
@@ -101,9 +105,32 @@ export const make = Effect.gen(function* () {
         rotated_at = now(), last_used_at = now(), updated_at = now(),
         idle_expires_at = least(now() + ${idleSeconds}::float8 * interval '1 second', expires_at),
         ip = coalesce(${ip}, ip), user_agent = coalesce(${userAgent}, user_agent)
-      WHERE id = ${id} AND token_hash = ${from} AND revoked_at IS NULL AND expires_at > now() AND idle_expires_at > now()
-        AND EXISTS (SELECT 1 FROM users u WHERE u.id = s.user_id AND u.disabled_at IS NULL)
-      RETURNING least(expires_at, idle_expires_at) AS refresh_expires_at`
+      FROM users u
+      WHERE s.id = ${id} AND s.secret_key_id = ${keyId} AND s.counter = ${counter} AND s.token_hash = ${from}
+        AND s.revoked_at IS NULL AND s.expires_at > now() AND s.idle_expires_at > now()
+        AND u.id = s.user_id AND u.disabled_at IS NULL
+      RETURNING ${AccountRows.columnsOf(sql)}, least(s.expires_at, s.idle_expires_at) AS refresh_expires_at`
+  })
+
+  /** Puts the successor in the place of a token that is current, as nearly every token is that is shown. */
+  const rotateCurrent = Effect.fnUntraced(function* (
+    { bytes, counter, sessionId }: RefreshSecret.RefreshSecret,
+    key: SecretKey,
+    facts: RequestFacts
+  ) {
+    const next = RefreshSecret.derive(key, sessionId, counter + 1)
+    const from = RefreshSecret.hash(bytes)
+    const rotated = yield* Effect.orDie(
+      advance({ id: sessionId, keyId: key.id, counter, from, to: next.hash, ...clean(facts) })
+    )
+    return Option.map(rotated, ({ refreshExpiresAt, ...user }): OpenSession => ({
+      userId: user.id,
+      sessionId,
+      counter: counter + 1,
+      refreshToken: next.token,
+      refreshExpiresAt,
+      user
+    }))
   })
 
   /** Ends the family of a token that was copied. */
@@ -135,26 +162,17 @@ export const make = Effect.gen(function* () {
     attempts: number
   ): Effect.fn.Return<OpenSession, InvalidRefreshToken | RefreshTokenReused> {
     const { counter, sessionId } = secret
-    const found = Option.getOrUndefined(yield* Effect.orDie(find(sessionId)))
-    const key = keys.refreshKeys().find(({ id }) => id === found?.secretKeyId)
     // What was made up ends no session: an id alone is no secret.
-    if (found === undefined || key === undefined || !RefreshSecret.isGenuine(key, secret)) return yield* ended
-    if (!found.live) return yield* ended
-    const shown = RefreshSecret.hash(secret.bytes)
+    const key = keys.refreshKeys().find((key) => RefreshSecret.isGenuine(key, secret))
+    if (key === undefined) return yield* ended
+    const rotated = yield* rotateCurrent(secret, key, facts)
+    if (Option.isSome(rotated)) return rotated.value
 
+    const found = Option.getOrUndefined(yield* Effect.orDie(find(sessionId)))
+    if (found === undefined || found.secretKeyId !== key.id || !found.live) return yield* ended
+    const shown = RefreshSecret.hash(secret.bytes)
     if (counter === found.counter && equal(found.tokenHash, shown)) {
-      const next = RefreshSecret.derive(key, sessionId, counter + 1)
-      const rotated = yield* Effect.orDie(advance({ id: sessionId, from: shown, to: next.hash, ...clean(facts) }))
-      if (Option.isSome(rotated)) {
-        return {
-          userId: found.userId,
-          sessionId,
-          counter: counter + 1,
-          refreshToken: next.token,
-          ...rotated.value
-        }
-      }
-      // Another caller was first, or the session ended: look again, and get what the winner got, or nothing.
+      // A moment ago it was not: its user was disabled, say. Once more.
       return attempts > 1 ? yield* exchange(secret, facts, attempts - 1) : yield* ended
     }
 

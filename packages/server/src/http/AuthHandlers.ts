@@ -57,9 +57,11 @@ export const AuthHandlers = HttpApiBuilder.group(
         yield* limits.refresh(refreshToken, facts)
         const session = yield* sessions.rotate(refreshToken, facts)
         // Deleted between the two: the session went with the account.
-        const user = yield* Effect.catchTag(accounts.userOf(session.userId), "UserNotFound", () =>
-          Effect.fail(new InvalidRefreshToken({}))
-        )
+        const user =
+          session.user ??
+          (yield* Effect.catchTag(accounts.userOf(session.userId), "UserNotFound", () =>
+            Effect.fail(new InvalidRefreshToken({}))
+          ))
         // What scripts could not read must not come to them because they leave out a header.
         return yield* answer(user, session, asked || shown === undefined)
       }),
