@@ -76,6 +76,8 @@ interface Row {
 interface DetailRow extends Row {
   readonly streams: ReadonlyArray<unknown>
   readonly chapters: ReadonlyArray<unknown>
+  readonly subtitles: ReadonlyArray<unknown>
+  readonly storyboard_sheets: number | null
 }
 
 const columns = `
@@ -249,7 +251,7 @@ export const make = (database: Database, keys: Keys) => {
       where.add("deleted_at IS NULL")
       where.visibleTo(principal)
       const [row] = await database.read<DetailRow>(
-        `SELECT ${columns}, streams, chapters FROM media_items WHERE ${where.text}`,
+        `SELECT ${columns}, streams, chapters, subtitles, storyboard_sheets FROM media_items WHERE ${where.text}`,
         where.values
       )
       if (row === undefined) throw new Problem(404, "not-found", "There is no such item")
@@ -258,6 +260,8 @@ export const make = (database: Database, keys: Keys) => {
         ...present(row, principal),
         streams: row.streams,
         chapters: row.chapters,
+        subtitles: row.subtitles,
+        hasStoryboard: row.storyboard_sheets !== null,
         renditions: row.status === "ready" ? [{ id: "original", mimeType, url: `/media/${row.id}/content` }] : []
       }
     }
