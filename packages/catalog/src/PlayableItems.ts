@@ -26,15 +26,14 @@ export interface MediaContent {
   readonly status: MediaStatus
   /** `null`: there is no storyboard. */
   readonly storyboardSheets: number | null
-  /** How many text tracks there are. */
-  readonly subtitleTracks: number
+  /** The text tracks, in the order of their files. */
+  readonly subtitles: ReadonlyArray<SubtitleTrack>
 }
 
 /** What decides how an item is played. */
 export interface PlayableItem extends MediaContent {
   readonly container: string | null
   readonly streams: ReadonlyArray<MediaStream>
-  readonly subtitles: ReadonlyArray<SubtitleTrack>
   /** Where the user stopped; `null` at the beginning and the end. */
   readonly resumeAtSeconds: number | null
 }
@@ -42,8 +41,7 @@ export interface PlayableItem extends MediaContent {
 /** A row as the driver gives it: a hot read is not decoded. */
 type ContentRow = Omit<MediaContent, "mimeType">
 
-interface PlayableRow
-  extends ContentRow, Pick<MediaDetailRow, "container" | "durationSeconds" | "streams" | "subtitles"> {
+interface PlayableRow extends ContentRow, Pick<MediaDetailRow, "container" | "durationSeconds" | "streams"> {
   readonly positionSeconds: number | null
   readonly finished: boolean | null
 }
@@ -65,7 +63,7 @@ export class PlayableItems extends Context.Service<
       const sql = yield* HotReads
       const located = sql`
         media_items.id, s3_key AS key, etag, size_bytes::float8 AS "sizeBytes", type, status,
-        storyboard_sheets AS "storyboardSheets", jsonb_array_length(subtitles) AS "subtitleTracks"`
+        storyboard_sheets AS "storyboardSheets", subtitles`
 
       const content = Effect.fn("PlayableItems.content")(function* (id: MediaItemId) {
         const principal = yield* Policy.permission("media:read")
@@ -78,7 +76,7 @@ export class PlayableItems extends Context.Service<
       const byId = Effect.fn("PlayableItems.byId")(function* (id: MediaItemId) {
         const principal = yield* Policy.permission("media:read")
         const [row] = yield* sql<PlayableRow>`
-          SELECT ${located}, container, duration_seconds AS "durationSeconds", streams, subtitles,
+          SELECT ${located}, container, duration_seconds AS "durationSeconds", streams,
             progress.position_seconds AS "positionSeconds", progress.finished
           FROM media_items
           LEFT JOIN media_progress progress ON progress.item_id = media_items.id AND progress.user_id = ${principal.userId}
@@ -89,7 +87,6 @@ export class PlayableItems extends Context.Service<
           ...contentOf(item),
           container: item.container,
           streams: streamsOf(row),
-          subtitles: item.subtitles,
           resumeAtSeconds:
             positionSeconds === null || finished === true
               ? null

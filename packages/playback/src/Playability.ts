@@ -36,6 +36,17 @@ const first = (streams: ReadonlyArray<MediaStream>, type: MediaStream["type"]) =
   return ofType.find(({ isDefault }) => isDefault) ?? ofType[0]
 }
 
+/** Out of segments: fragmented MP4, and packed audio for MP3. */
+const segments = { video: "h264 hevc vp9 av1", audio: "aac opus flac mp3" }
+
+/** Whether browsers play what is in the object, out of segments that are made of it. */
+export const isSegmented = ({ streams, type }: Pick<PlayableItem, "type" | "streams">): boolean => {
+  const video = first(streams, "video")
+  const audio = first(streams, "audio")
+  if (type === "image" || (video === undefined && audio === undefined)) return false
+  return (video === undefined || plays(segments.video, video)) && (audio === undefined || plays(segments.audio, audio))
+}
+
 /** Whether browsers play the object as it lies there. */
 export const isDirect = (item: Pick<PlayableItem, "type" | "container" | "streams">): boolean => {
   if (item.container === null) return false

@@ -28,7 +28,7 @@ export type Elsewhere =
 /** How long a URL of the bucket works: nobody can take it back. */
 const redirectFor = "5 minutes"
 
-const here = ({ ended, secondsLeft }: OpenGrant, delivery: Delivery): Played => ({
+export const here = ({ ended, secondsLeft }: OpenGrant, delivery: Delivery): Played => ({
   _tag: "Here",
   ...delivery,
   ended,
@@ -135,8 +135,8 @@ export class Plays extends Context.Service<
 
       const subtitles = Effect.fn("Plays.subtitles")(function* (grant: Grant, track: number, wanted: Wanted) {
         const open = yield* grants.open(grant)
-        const { etag, id, subtitleTracks } = open.content
-        if (track >= subtitleTracks) return yield* new NothingToPlay({})
+        const { etag, id, subtitles } = open.content
+        if (track >= subtitles.length) return yield* new NothingToPlay({})
         return yield* made(open, DerivedKeys.subtitle(id, etag, track), "text/vtt; charset=utf-8", wanted)
       })
 

@@ -44,3 +44,23 @@ describe("what browsers play as it lies there", () => {
     })
   }
 })
+
+describe("what browsers play out of segments", () => {
+  for (const [name, type, streams, expected] of [
+    ["H.264 and AAC, whatever the container", "video", [video("h264"), audio("aac")], true],
+    ["H.264 of ten bits", "video", [video("h264", "yuv420p10le"), audio("aac")], false],
+    ["H.264 with MP3", "video", [video("h264"), audio("mp3")], true],
+    ["H.264 with AC-3", "video", [video("h264"), audio("ac3")], false],
+    ["VP9 with Opus", "video", [video("vp9"), audio("opus")], true],
+    ["VP8", "video", [video("vp8"), audio("vorbis")], false],
+    ["MPEG-4 ASP", "video", [video("mpeg4"), audio("aac")], false],
+    ["AAC alone", "audio", [audio("aac")], true],
+    ["Vorbis", "audio", [audio("vorbis")], false],
+    ["a picture", "image", [], false],
+    ["nothing", "video", [], false]
+  ] as const) {
+    it(`${expected ? "holds" : "does not hold"} for ${name}`, () => {
+      assert.strictEqual(Playability.isSegmented({ type, streams }), expected)
+    })
+  }
+})

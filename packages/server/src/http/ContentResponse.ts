@@ -32,10 +32,10 @@ interface Options {
   readonly ended?: Effect.Effect<never, unknown> | undefined
 }
 
-const headersOf = ({ mimeType, version }: Delivery, { cacheControl, vary }: Options) => ({
+const headersOf = ({ mimeType, ranges, version }: Delivery, { cacheControl, vary }: Options) => ({
   etag: `"${version.etag}"`,
   ...(version.modifiedAt === null ? {} : { "last-modified": new Date(version.modifiedAt).toUTCString() }),
-  "accept-ranges": "bytes",
+  "accept-ranges": ranges,
   "cache-control": cacheControl,
   ...(vary === undefined ? {} : { vary }),
   "content-type": mimeType
@@ -72,12 +72,16 @@ export const responder = Effect.map(CorsFields, (cors) =>
           "content-length": String(end + 1 - start),
           ...(status === 206 ? { "content-range": `bytes ${start}-${end}/${size}` } : {})
         }
+        const contentType = delivery.mimeType
         const ended = options.ended ?? Effect.never
+        if (body?._tag === "Bytes")
+          return HttpServerResponse.uint8Array(body.bytes, { status, headers: sent, contentType })
         if (body?._tag === "Stream") {
-          return HttpServerResponse.stream(Stream.interruptWhen(body.body.stream, ended), {
+          const stream = Stream.interruptWhen(body.stream, ended)
+          return HttpServerResponse.stream(stream, {
             status,
             headers: sent,
-            contentType: delivery.mimeType,
+            contentType,
             contentLength: end + 1 - start
           })
         }
@@ -87,10 +91,12 @@ export const responder = Effect.map(CorsFields, (cors) =>
         const fields = cors.of(request.headers["origin"])
         const vary = [options.vary, fields["vary"]].filter((field) => field !== undefined)
         response.writeHead(status, { ...sent, ...fields, ...(vary.length === 0 ? {} : { vary: vary.join(", ") }) })
-        if (body === null || size === 0) response.end()
+        if (body === null) response.end()
         else {
+          if (body.head !== null) response.write(body.head)
           // What cuts it off destroys the connection: there is nobody left to tell why.
-          yield* Effect.raceFirst(FileSender.send(response, { fd: body.file.fd, start, end }), Effect.ignore(ended))
+          const { end, file, start } = body
+          yield* Effect.raceFirst(FileSender.send(response, { fd: file.fd, start, end }), Effect.ignore(ended))
         }
         return HttpServerResponse.empty({ status })
       }

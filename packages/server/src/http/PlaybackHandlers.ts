@@ -1,4 +1,5 @@
 import { Api } from "@joy/domain/Api"
+import { HlsPlays } from "@joy/playback/HlsPlays"
 import { Playbacks } from "@joy/playback/Playbacks"
 import { type Elsewhere, type Played, Plays } from "@joy/playback/Plays"
 import * as Effect from "effect/Effect"
@@ -16,6 +17,7 @@ export const PlaybackHandlers = HttpApiBuilder.group(
   Effect.fn(function* (handlers) {
     const playbacks = yield* Playbacks
     const plays = yield* Plays
+    const hls = yield* HlsPlays
     const send = yield* ContentResponse.responder
 
     const respond = (answer: Played | Elsewhere) => {
@@ -53,6 +55,25 @@ export const PlaybackHandlers = HttpApiBuilder.group(
       subtitles: Effect.fnUntraced(function* ({ params }) {
         const track = Number(params.track)
         return yield* respond(yield* plays.subtitles(params.grant, track, yield* ContentResponse.wanted))
+      }),
+      hlsMain: Effect.fnUntraced(function* ({ params }) {
+        const answer = yield* hls.main(params.grant, yield* ContentResponse.wanted)
+        // It names text tracks that came after it was first asked for.
+        return yield* send(answer, { cacheControl: "private, no-cache", ended: answer.ended })
+      }),
+      hlsPlaylist: Effect.fnUntraced(function* ({ params: { grant, rendition } }) {
+        return yield* respond(yield* hls.playlist(grant, rendition, yield* ContentResponse.wanted))
+      }),
+      hlsInit: Effect.fnUntraced(function* ({ params: { grant, rendition } }) {
+        return yield* respond(yield* hls.init(grant, rendition, yield* ContentResponse.wanted))
+      }),
+      hlsSegment: Effect.fnUntraced(function* ({ params: { grant, rendition, segment } }) {
+        const name = { rendition, segment: Number(segment), isPacked: false }
+        return yield* respond(yield* hls.segment(grant, name, yield* ContentResponse.wanted))
+      }),
+      hlsPackedSegment: Effect.fnUntraced(function* ({ params: { grant, rendition, segment } }) {
+        const name = { rendition, segment: Number(segment), isPacked: true }
+        return yield* respond(yield* hls.segment(grant, name, yield* ContentResponse.wanted))
       })
     })
   })

@@ -1,6 +1,8 @@
 import { StandingPrincipals } from "@joy/auth/StandingPrincipals"
 import { PlayableItems } from "@joy/catalog/PlayableItems"
 import { Grants } from "@joy/playback/Grants"
+import { Hls } from "@joy/playback/Hls"
+import { HlsPlays } from "@joy/playback/HlsPlays"
 import { Originals } from "@joy/playback/Originals"
 import { PlaybackConfig } from "@joy/playback/PlaybackConfig"
 import { Playbacks } from "@joy/playback/Playbacks"
@@ -19,7 +21,13 @@ const config = Layer.unwrap(
 )
 
 /** What delivers bytes. Needs the stores, the catalogue and who signs in. */
-export const layer = Layer.mergeAll(Originals.layer, Playbacks.layer, Plays.layer, ThumbnailImages.layer).pipe(
-  Layer.provide(Grants.layer),
+export const layer = Layer.mergeAll(
+  Originals.layer,
+  HlsPlays.layer,
+  Playbacks.layer,
+  Plays.layer,
+  ThumbnailImages.layer
+).pipe(
+  Layer.provide([Grants.layer, Hls.layer]),
   Layer.provide([PlayableItems.layer, StandingPrincipals.layerCredentialHolders, config])
 )

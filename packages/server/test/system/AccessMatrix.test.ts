@@ -323,6 +323,24 @@ const rules: Readonly<Record<string, Rule>> = {
     statuses: everybody,
     path: ({ world }) => `${world.play}/subtitles/0.vtt`
   },
+  "GET /play/:grant/hls/main.m3u8": { statuses: everybody, path: ({ world }) => `${world.play}/hls/main.m3u8` },
+  "GET /play/:grant/hls/:rendition/index.m3u8": {
+    statuses: everybody,
+    path: ({ world }) => `${world.play}/hls/main/index.m3u8`
+  },
+  "GET /play/:grant/hls/:rendition/init.mp4": {
+    statuses: everybody,
+    path: ({ world }) => `${world.play}/hls/main/init.mp4`
+  },
+  "GET /play/:grant/hls/:rendition/:segment.m4s": {
+    statuses: everybody,
+    path: ({ world }) => `${world.play}/hls/main/0.m4s`
+  },
+  // The film's sound is no MP3.
+  "GET /play/:grant/hls/:rendition/:segment.mp3": {
+    statuses: [404, 404, 404, 404, 404, 404, 404],
+    path: ({ world }) => `${world.play}/hls/main/0.mp3`
+  },
   "PUT /media/:id/progress": {
     statuses: [401, 204, 404, 204, 204, 204, 204],
     path: ({ world }) => `/media/${world.privateId}/progress`,

@@ -44,8 +44,11 @@ const playbackOf = ({ client }: JoyUp.SignedIn, id: MediaItemId) =>
   Effect.orDie(client.playback.prepare({ params: { id } }))
 
 /** Every URL of an answer. */
-const urlsOf = ({ progressive, storyboard, subtitles }: Playback) => [
+const urlsOf = ({ hls, progressive, storyboard, subtitles }: Playback) => [
   progressive.url,
+  ...(hls === null
+    ? []
+    : [hls.url, hls.url.replace("main.m3u8", "main/index.m3u8"), hls.url.replace("main.m3u8", "main/0.m4s")]),
   ...(storyboard === null ? [] : [storyboard.url]),
   ...subtitles.map(({ url }) => url)
 ]
@@ -98,16 +101,16 @@ describeWith(["ffmpeg"], "playback", () => {
           id
         )
         assert.deepStrictEqual(
-          { status, preparedPercent, resumeAtSeconds, hls, mimeType: progressive.mimeType, direct: progressive.direct },
+          { status, preparedPercent, resumeAtSeconds, mimeType: progressive.mimeType, direct: progressive.direct },
           {
             status: "ready",
             preparedPercent: 100,
             resumeAtSeconds: null,
-            hls: null,
             mimeType: "video/mp4",
             direct: true
           }
         )
+        assert.strictEqual(hls?.url, progressive.url.replace(/content$/, "hls/main.m3u8"))
         const hours = (Date.parse(grantExpiresAt) - Date.now()) / 3_600_000
         assert.isTrue(10.9 < hours && hours <= 12, String(hours))
         assert.match(progressive.url, /^\/play\/[\w-]{82}\/content$/)
