@@ -26,3 +26,9 @@ export const faketime = (): string | null =>
   (existsSync("/usr/lib") ? readdirSync("/usr/lib") : [])
     .map((folder) => join("/usr/lib", folder, "faketime", "libfaketimeMT.so.1"))
     .find((path) => existsSync(path)) ?? null
+
+/** The browser that tests use: `CHROMIUM_PATH`, or the one on `PATH`. */
+export const chromium = (): string | null =>
+  process.env["CHROMIUM_PATH"] ??
+  ["chromium", "chromium-browser", "google-chrome"].map(findOnPath).find((path) => path !== null) ??
+  null

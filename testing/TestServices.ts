@@ -6,7 +6,7 @@ import * as Schema from "effect/Schema"
 import { inject } from "vitest"
 
 /** What a test may need from the machine. */
-export type Need = "faketime" | "ffmpeg" | "redis" | "s3"
+export type Need = "chromium" | "faketime" | "ffmpeg" | "redis" | "s3"
 
 declare module "vitest" {
   interface ProvidedContext {

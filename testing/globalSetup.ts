@@ -10,7 +10,7 @@ import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import type { TestProject } from "vitest/node"
 
-import { faketime, ffmpeg, ffprobe, findOnPath } from "./Executables.ts"
+import { chromium, faketime, ffmpeg, ffprobe, findOnPath } from "./Executables.ts"
 import { PostgresTemplate } from "./PostgresTemplate.ts"
 import { RedisServer } from "./RedisServer.ts"
 import type { Need } from "./TestServices.ts"
@@ -40,6 +40,7 @@ const findMissing = (): Partial<Record<Need, string>> => ({
   ...(process.env["TEST_S3_ENDPOINT"] === undefined && findOnPath("versitygw") === null
     ? { s3: "no versitygw on PATH and no TEST_S3_ENDPOINT" }
     : {}),
+  ...(chromium() === null ? { chromium: "no chromium on PATH and no CHROMIUM_PATH" } : {}),
   ...(faketime() === null ? { faketime: "no libfaketime below /usr/lib" } : {}),
   ...(ffmpeg() === null || ffprobe() === null ? { ffmpeg: "no ffmpeg and ffprobe on PATH" } : {})
 })
