@@ -33,7 +33,7 @@ const commands = {
   "uneven-gop.mp4": `${video} ${sound} ${x264} -g 1000 -force_key_frames 0,0.8,3,3.2,9,12.04 ${aac}`,
   "variable-rate.mp4": `${video} ${sound} -vf select=lt(t\\,4)+not(mod(n\\,3)) -vsync vfr ${reordered} ${aac}`,
   "late-sound.mp4": `${video} -itsoffset 2 ${sound} -map 0 -map 1 ${x264} ${aac} -t 15`,
-  "late-picture.mp4": `-itsoffset 2 ${video} ${sound} -map 0 -map 1 ${x264} ${aac} -t 15`,
+  "late-picture.mp4": "-itsoffset 2 -i @h264-baseline.mp4 -i @h264-baseline.mp4 -map 0:v -map 1:a -c copy",
   "long-sound.mp4": `${video} -f lavfi -i sine=sample_rate=48000:duration=22 ${x264} ${aac}`,
   "short-sound.mp4": `${video} -f lavfi -i sine=sample_rate=48000:duration=4 ${x264} ${aac}`,
   "two-languages.mp4": `${video} ${sound} ${other} -map 0 -map 1 -map 2 ${reordered} ${aac} -metadata:s:a:0 language=eng -metadata:s:a:1 language=fra`,

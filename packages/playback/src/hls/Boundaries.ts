@@ -106,20 +106,39 @@ export const cutSound = (track: IndexTrack): ReadonlyArray<number> => {
   return [from, ...between(from, end / track.timescale)]
 }
 
+/** How long pictures may go on in their last segment when their sound is over, and sound when they are. */
+const mostSilentSeconds = 20
+const mostDarkSeconds = 60
+
 /**
- * Where sound is cut beside these pictures: with them, and where it begins much earlier or ends much later, by itself. Gives
- * the times at which segments begin; the pictures' own are among them.
+ * Whether sound ends about where its pictures do. What players hold of both counts as held, until all of it has come: pictures
+ * whose sound is over long before would stop there.
+ */
+export const endsTogether = ({ end }: VideoCuts, track: IndexTrack): boolean => {
+  const soundEnd = extentOf(track).end / track.timescale
+  return soundEnd > end - mostSilentSeconds && soundEnd < end + mostDarkSeconds
+}
+
+/** The same cuts, without those that none of these sounds would have anything behind. */
+export const untilSoundEnds = (video: VideoCuts, tracks: ReadonlyArray<IndexTrack>): VideoCuts => {
+  const last = tracks.map((track) => presentedAt(track, track.samples.count - 1) / track.timescale)
+  const count = Math.max(1, video.starts.filter((start) => last.every((at) => at >= start)).length)
+  return {
+    ...video,
+    starts: video.starts.slice(0, count),
+    samples: [...video.samples.slice(0, count), video.samples.at(-1) ?? 0]
+  }
+}
+
+/**
+ * Where sound is cut beside these pictures: with them, and where it begins much earlier, by itself before. Gives the times at
+ * which segments begin; the pictures' own are among them.
  */
 export const cutAlong = (video: VideoCuts, track: IndexTrack): ReadonlyArray<number> => {
-  const { end, start } = extentOf(track)
   const [first = 0, ...others] = video.starts
-  const from = Math.max(0, start / track.timescale)
-  const until = end / track.timescale
+  const from = Math.max(0, extentOf(track).start / track.timescale)
   const before = first - from > mostSeconds ? [from, ...between(from, first)] : []
-  const last = others.at(-1) ?? first
-  // What is a little longer than the pictures stays in their last segment.
-  const after = until - last > mostSeconds && until > video.end ? [video.end, ...between(video.end, until)] : []
-  return [...before, first, ...others, ...after]
+  return [...before, first, ...others]
 }
 
 /** For times of segments, the first sample of each that is presented then or later; before the first, those that came earlier. */

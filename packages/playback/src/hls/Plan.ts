@@ -1,6 +1,15 @@
 import { extentOf, type IndexTrack, type MediaIndex, presentedAt } from "@joy/media/index/MediaIndex"
 
-import { cutAlong, cutSound, cutVideo, maxSegments, samplesAt } from "./Boundaries.ts"
+import {
+  cutAlong,
+  cutSound,
+  cutVideo,
+  endsTogether,
+  maxSegments,
+  samplesAt,
+  untilSoundEnds,
+  type VideoCuts
+} from "./Boundaries.ts"
 
 /** A track within a rendition, and where it is cut. */
 export interface PlannedTrack {
@@ -64,8 +73,7 @@ const soundRendition = (name: string, track: IndexTrack, times: ReadonlyArray<nu
 }
 
 /** Pictures and their only sound: the sound is cut where the pictures are. */
-const muxedRendition = (video: IndexTrack, audio: IndexTrack): Rendition => {
-  const pictures = cutVideo(video)
+const muxedRendition = (video: IndexTrack, pictures: VideoCuts, audio: IndexTrack): Rendition => {
   const times = cutAlong(pictures, audio)
   const cuts = samplesAt(video, times)
   // Where pictures are cut, it is at this very sample, whatever the order in which others are shown.
@@ -83,31 +91,36 @@ const muxedRendition = (video: IndexTrack, audio: IndexTrack): Rendition => {
   )
 }
 
-/** `null` where there is nothing to present, or more of it than anybody would. */
+const soundAlone = (audios: ReadonlyArray<IndexTrack>): Plan | null => {
+  const [first, ...others] = audios
+  if (first === undefined) return null
+  if (others.length === 0) return { main: soundRendition("main", first, cutSound(first)), sounds: [] }
+  const main = soundRendition("audio-0", first, cutSound(first))
+  return { main, sounds: [main, ...others.map((track, i) => soundRendition(`audio-${i + 1}`, track, cutSound(track)))] }
+}
+
+const withPictures = (video: IndexTrack, sounds: ReadonlyArray<IndexTrack>): Plan | null => {
+  const whole = cutVideo(video)
+  const audios = sounds.filter((track) => endsTogether(whole, track))
+  const [audio, ...others] = audios
+  if (audio === undefined && sounds.length > 0) return null
+  const pictures = untilSoundEnds(whole, audios)
+  if (audio !== undefined && others.length === 0 && audio.codec !== "mp3") {
+    return { main: muxedRendition(video, pictures, audio), sounds: [] }
+  }
+  const { isIndependent, samples, starts } = pictures
+  return {
+    main: rendition("main", [{ track: video, id: 1, cuts: samples }], starts, { isPacked: false, isIndependent }),
+    sounds: audios.map((track, i) => soundRendition(`audio-${i}`, track, cutAlong(pictures, track)))
+  }
+}
+
+/** `null` where there is nothing that players could present, or more of it than anybody would. */
 export const planOf = ({ tracks }: MediaIndex): Plan | null => {
   const videos = tracks.filter(({ kind }) => kind === "video")
   const audios = tracks.filter(({ kind }) => kind === "audio")
   const video = videos.find(({ isDefault }) => isDefault) ?? videos[0]
-  const [audio] = audios
-  const plan = ((): Plan | null => {
-    if (video === undefined) {
-      if (audio === undefined) return null
-      if (audios.length === 1) return { main: soundRendition("main", audio, cutSound(audio)), sounds: [] }
-      const main = soundRendition("audio-0", audio, cutSound(audio))
-      const others = audios.slice(1).map((track, i) => soundRendition(`audio-${i + 1}`, track, cutSound(track)))
-      return { main, sounds: [main, ...others] }
-    }
-    if (audio !== undefined && audios.length === 1 && audio.codec !== "mp3") {
-      return { main: muxedRendition(video, audio), sounds: [] }
-    }
-    const pictures = cutVideo(video)
-    const main = rendition("main", [{ track: video, id: 1, cuts: pictures.samples }], pictures.starts, {
-      isPacked: false,
-      isIndependent: pictures.isIndependent
-    })
-    const sounds = audios.map((track, i) => soundRendition(`audio-${i}`, track, cutAlong(pictures, track)))
-    return { main, sounds }
-  })()
+  const plan = video === undefined ? soundAlone(audios) : withPictures(video, audios)
   const renditions = plan === null ? [] : [plan.main, ...plan.sounds]
   return renditions.some(({ starts }) => starts.length - 1 > maxSegments) ? null : plan
 }

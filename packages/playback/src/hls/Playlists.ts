@@ -92,10 +92,9 @@ const loadOf = (rendition: Rendition): Load => {
   // What is hardly there says nothing about the rate.
   const rates = weights.map((bytes, i) => (bytes * 8) / Math.max(0.5, lengths[i] ?? 0))
   const total = lengths.reduce((sum, length) => sum + length, 0)
-  return {
-    peak: rates.reduce((most, rate) => Math.max(most, rate), 1),
-    average: (weights.reduce((sum, bytes) => sum + bytes, 0) * 8) / Math.max(0.5, total)
-  }
+  const peak = rates.reduce((most, rate) => Math.max(most, rate), 1)
+  const average = (weights.reduce((sum, bytes) => sum + bytes, 0) * 8) / Math.max(0.5, total)
+  return { peak, average: Math.min(peak, average) }
 }
 
 /** Sounds of one codec, among which players may change. */
