@@ -16,6 +16,7 @@ import eventStreams from "./0015_event_streams.ts"
 import traces from "./0016_traces.ts"
 import progress from "./0017_progress.ts"
 import shares from "./0018_shares.ts"
+import search from "./0019_search.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -36,7 +37,8 @@ export const migrations = {
   "0015_event_streams": eventStreams,
   "0016_traces": traces,
   "0017_progress": progress,
-  "0018_shares": shares
+  "0018_shares": shares,
+  "0019_search": search
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

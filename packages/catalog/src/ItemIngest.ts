@@ -8,7 +8,7 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
-import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import { isSqlError } from "effect/sql/SqlError"
 
 import {
   type ItemFailure,
@@ -19,14 +19,9 @@ import {
   type ProbedItem
 } from "./IngestedItem.ts"
 import { derivativeRecords } from "./ItemDerivatives.ts"
-import { withId, withKey, withProbe, withStatus } from "./ItemRows.ts"
-import { finiteOrNull, instantOrNull, int4OrNull, jsonText, ownerOf, storableText, textOrNull } from "./ItemValues.ts"
-
-/** Fails unless the statement, which names the version it is meant for, changed the item. */
-const changing = (itemId: MediaItemId, statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
-  Effect.flatMap(withId(statement), (rows) =>
-    rows.length === 0 ? Effect.fail(new ItemSuperseded({ itemId })) : Effect.void
-  )
+import { probeRecords } from "./ItemProbes.ts"
+import { changing, withId, withKey, withStatus } from "./ItemRows.ts"
+import { ownerOf, storableText } from "./ItemValues.ts"
 
 /**
  * The write side of the catalogue for ingest, and the only place where ingest changes `media_items`. Every change
@@ -63,7 +58,13 @@ export class ItemIngest extends Context.Service<
     /** `failed` items are `pending` again. Gives those that were. */
     readonly requeueAll: (itemIds: ReadonlyArray<MediaItemId>) => Effect.Effect<ReadonlyArray<MediaItemId>>
     readonly startProcessing: (itemId: MediaItemId, etag: ETag) => Effect.Effect<void, ItemSuperseded>
-    readonly recordProbe: (itemId: MediaItemId, etag: ETag, probed: ProbedItem) => Effect.Effect<void, ItemSuperseded>
+    /** `title`: what the object says it is called; `null` for what its name says. Nobody's own title is changed by it. */
+    readonly recordProbe: (
+      itemId: MediaItemId,
+      etag: ETag,
+      title: string | null,
+      probed: ProbedItem
+    ) => Effect.Effect<void, ItemSuperseded>
     /** What `recordProbe` wrote down. */
     readonly probedOf: (itemId: MediaItemId, etag: ETag) => Effect.Effect<ProbedItem, ItemSuperseded>
     /** Which thumbnails there are. Those of an item that is ready already are drawn anew: appends `media.updated`. */
@@ -168,7 +169,8 @@ export class ItemIngest extends Context.Service<
           WHERE id = ANY(${itemIds}::uuid[]) AND s3_key = ANY(${items.map((item) => item.key)}::text[])`)
         const rows = yield* withId(sql`
           UPDATE media_items SET s3_key = new.key,
-            title = CASE media_items.title WHEN new.former_title THEN new.title ELSE media_items.title END,
+            title = CASE WHEN media_items.title = new.former_title AND NOT media_items.title_edited
+              THEN new.title ELSE media_items.title END,
             user_id = CASE WHEN moved.crosses THEN users.id ELSE media_items.user_id END,
             visibility = CASE WHEN NOT moved.crosses THEN media_items.visibility
               WHEN new.owner_id = '' THEN 'shared' ELSE 'private' END,
@@ -222,39 +224,6 @@ export class ItemIngest extends Context.Service<
         return ids
       }, transaction)
 
-      const startProcessing = Effect.fn("ItemIngest.startProcessing")(function* (itemId: MediaItemId, etag: ETag) {
-        yield* changing(
-          itemId,
-          sql`UPDATE media_items SET status = 'processing', ${unfailed}, ${touched}
-          WHERE id = ${itemId} AND etag = ${etag} AND status <> 'missing' RETURNING id`
-        )
-        yield* updated([itemId])
-      }, transaction)
-
-      const recordProbe = Effect.fn("ItemIngest.recordProbe")((itemId: MediaItemId, etag: ETag, found: ProbedItem) =>
-        changing(
-          itemId,
-          sql`UPDATE media_items SET
-            type = ${found.type}, container = ${textOrNull(found.container)}::text,
-            duration_seconds = ${finiteOrNull(found.durationSeconds)}::float8,
-            width = ${int4OrNull(found.width)}::integer, height = ${int4OrNull(found.height)}::integer,
-            frame_rate = ${finiteOrNull(found.frameRate)}::float8,
-            video_codec = ${textOrNull(found.videoCodec)}::text, audio_codec = ${textOrNull(found.audioCodec)}::text,
-            bitrate = ${finiteOrNull(found.bitrate)}::float8::bigint, captured_at = ${instantOrNull(found.capturedAt)}::timestamptz,
-            metadata = ${jsonText(found.metadata)}::text::jsonb, streams = ${jsonText(found.streams)}::text::jsonb,
-            chapters = ${jsonText(found.chapters)}::text::jsonb, storyboard_sheets = NULL, subtitles = '[]', ${touched}
-          WHERE id = ${itemId} AND etag = ${etag} AND status = 'processing' RETURNING id`
-        )
-      )
-
-      const probedOf = Effect.fn("ItemIngest.probedOf")(function* (itemId: MediaItemId, etag: ETag) {
-        const [row] = yield* withProbe(sql`
-          SELECT type, container, duration_seconds, width, height, frame_rate, video_codec, audio_codec,
-            bitrate::float8 AS bitrate, captured_at, metadata, streams, chapters
-          FROM media_items WHERE id = ${itemId} AND etag = ${etag}`)
-        return row ?? (yield* new ItemSuperseded({ itemId }))
-      })
-
       const publishReady = Effect.fn("ItemIngest.publishReady")(function* (itemId: MediaItemId, etag: ETag) {
         const published = yield* withId(sql`
           UPDATE media_items SET status = 'ready', ${unfailed}, ${touched}
@@ -291,9 +260,7 @@ export class ItemIngest extends Context.Service<
         restoreAll,
         removeAll,
         requeueAll,
-        startProcessing,
-        recordProbe,
-        probedOf,
+        ...probeRecords({ sql, touched, transaction, unfailed, updated }),
         ...derivativeRecords({ sql, touched, transaction, updated }),
         publishReady,
         recordFailure

@@ -10,8 +10,6 @@ type Position = readonly [value: string | number, id: string]
 
 /** A sort of the list: its order in SQL, the condition that skips what came before, and its place in a cursor. */
 export interface Order {
-  /** Part of the cursor's signature: a cursor of another sort is refused. */
-  readonly list: string
   readonly position: Schema.Codec<Position, unknown>
   readonly of: (row: MediaRow) => Position
   readonly by: (sql: SqlClient.SqlClient) => Statement.Fragment
@@ -21,31 +19,31 @@ export interface Order {
 const textual = Schema.Tuple([Schema.String, Schema.String])
 const numeric = Schema.Tuple([Schema.Finite, Schema.String])
 
+/** Titles can be longer than a cursor, and than an index takes. */
+const sortedLength = 100
+
 /** Each stands on an index of `media_items` with the same columns. */
-export const orders: Record<MediaSort, Order> = {
+export const orders: Record<Exclude<MediaSort, "relevance">, Order> = {
   "-createdAt": {
-    list: "media-created-desc",
     position: textual,
     of: (row) => [row.createdAt, row.id],
     by: (sql) => sql`ORDER BY created_at DESC, id DESC`,
     after: (sql, [at, id]) => sql`(created_at, id) < (${at}::timestamptz, ${id}::uuid)`
   },
   createdAt: {
-    list: "media-created",
     position: textual,
     of: (row) => [row.createdAt, row.id],
     by: (sql) => sql`ORDER BY created_at, id`,
     after: (sql, [at, id]) => sql`(created_at, id) > (${at}::timestamptz, ${id}::uuid)`
   },
   title: {
-    list: "media-title",
     position: textual,
-    of: (row) => [row.title, row.id],
-    by: (sql) => sql`ORDER BY title COLLATE "C", id`,
-    after: (sql, [title, id]) => sql`(title COLLATE "C", id) > (${title}::text, ${id}::uuid)`
+    // By characters, as the database counts them.
+    of: (row) => [[...row.title].slice(0, sortedLength).join(""), row.id],
+    by: (sql) => sql`ORDER BY left(title, 100) COLLATE "C", id`,
+    after: (sql, [title, id]) => sql`(left(title, 100) COLLATE "C", id) > (${title}::text, ${id}::uuid)`
   },
   "-durationSeconds": {
-    list: "media-duration-desc",
     position: numeric,
     of: (row) => [row.durationSeconds ?? -1, row.id],
     by: (sql) => sql`ORDER BY coalesce(duration_seconds, -1) DESC, id DESC`,

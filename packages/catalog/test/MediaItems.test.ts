@@ -95,6 +95,7 @@ layer(services)("pages", (it) => {
   it.effect("go through every item once, for every sort, where values are equal or absent", () =>
     Effect.gen(function* () {
       const items = yield* MediaItems
+      const reader = yield* addUser("reader")
       const expected: Array<MediaItemId> = []
       for (let at = 0; at < 23; at++) {
         expected.push(
@@ -112,7 +113,7 @@ layer(services)("pages", (it) => {
         do {
           const page: Effect.Success<ReturnType<typeof items.list>> = yield* items
             .list({ sort, limit: 4, ...(cursor === null ? {} : { cursor }) })
-            .pipe(as("viewer"))
+            .pipe(as("viewer", reader))
           seen.push(...page.items.map(({ id }) => id))
           cursor = page.nextCursor
         } while (cursor !== null)

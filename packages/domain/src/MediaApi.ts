@@ -24,15 +24,22 @@ import { ThumbnailAuthorization } from "./ThumbnailAuthorization.ts"
 
 const byId = { id: MediaItemId }
 
-/** The query of `GET /media`: every filter narrows, all may be combined. */
-export const MediaListQuery = Schema.Struct({
-  ...PageQuery,
+/** Every filter narrows, all may be combined. */
+const filters = {
   type: Schema.optionalKey(MediaType),
   status: Schema.optionalKey(MediaStatus),
   q: Schema.optionalKey(Text(200)),
   tag: Schema.optionalKey(Text(100)),
   owner: Schema.optionalKey(Schema.Literal("me")),
-  favourite: Schema.optionalKey(Schema.Literal("1")),
+  favourite: Schema.optionalKey(Schema.Literal("1"))
+}
+const MediaFilters = Schema.Struct(filters)
+export type MediaFilters = typeof MediaFilters.Type
+
+/** The query of `GET /media`. Without a sort what was looked for is sorted by relevance, and anything else by time. */
+export const MediaListQuery = Schema.Struct({
+  ...PageQuery,
+  ...filters,
   sort: Schema.optionalKey(MediaSort)
 })
 export type MediaListQuery = typeof MediaListQuery.Type

@@ -102,7 +102,13 @@ export const MediaItemDetail = Schema.Struct({
 }).annotate({ identifier: "MediaItemDetail" })
 export type MediaItemDetail = typeof MediaItemDetail.Type
 
-export const MediaSort = Schema.Literals(["-createdAt", "createdAt", "title", "-durationSeconds"]).annotate({
+export const MediaSort = Schema.Literals([
+  "-createdAt",
+  "createdAt",
+  "title",
+  "-durationSeconds",
+  "relevance"
+]).annotate({
   identifier: "MediaSort"
 })
 export type MediaSort = typeof MediaSort.Type

@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
+import * as FileNames from "./FileNames.ts"
 import { IngestConfig } from "./IngestConfig.ts"
 import * as MediaKinds from "./MediaKinds.ts"
 import { type KnownObject, ObjectLedger } from "./ObjectLedger.ts"
@@ -56,7 +57,7 @@ export class CatalogChanges extends Context.Service<
             etag: object.etag,
             sizeBytes: object.sizeBytes,
             type: kinds.typeOf(object.key) ?? "video",
-            title: MediaKinds.titleOf(object.key)
+            title: FileNames.read(object.key).title
           }))
         )
         const itemIds = new Map<string, MediaItemId>(created.map(({ itemId, key }) => [key, itemId]))
@@ -115,8 +116,8 @@ export class CatalogChanges extends Context.Service<
             itemId: known.itemId,
             key: object.key,
             formerKey: known.key,
-            title: MediaKinds.titleOf(object.key),
-            formerTitle: MediaKinds.titleOf(known.key)
+            title: FileNames.read(object.key).title,
+            formerTitle: FileNames.read(known.key).title
           }))
         )
         const unfinished = new Set([...(yield* outbox.giveUp(itemIds)), ...(yield* restoreItems(itemIds))])

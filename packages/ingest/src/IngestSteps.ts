@@ -14,6 +14,7 @@ import { isSqlError } from "effect/sql/SqlError"
 
 import type { DerivativeKind, Made } from "./DerivativeKind.ts"
 import { Derivatives } from "./Derivatives.ts"
+import * as FileNames from "./FileNames.ts"
 import { IngestConfig } from "./IngestConfig.ts"
 import * as IngestMetrics from "./IngestMetrics.ts"
 import { ObjectLedger } from "./ObjectLedger.ts"
@@ -88,9 +89,13 @@ export class IngestSteps extends Context.Service<
           yield* items.startProcessing(work.itemId, work.etag)
           yield* begin(work, "probe")
           const found = yield* look(work)
-          yield* items.recordProbe(work.itemId, work.etag, {
+          const { title: _title, ...named } = FileNames.read(work.key)
+          // Of songs the tags know best what they are called; of films they often tell who made the file.
+          const title = found.type === "audio" ? (found.tags["title"] ?? null) : null
+          yield* items.recordProbe(work.itemId, work.etag, title, {
             ...found,
             metadata: {
+              ...named,
               tags: found.tags,
               orientation: found.orientation,
               pictures: found.pictures,

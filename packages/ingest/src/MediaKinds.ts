@@ -30,13 +30,6 @@ const isBookkeeping = (key: string): boolean =>
 
 const baseName = (key: string): string => key.slice(key.lastIndexOf("/") + 1)
 
-/** The file name without its ending. */
-export const titleOf = (key: string): string => {
-  const name = baseName(key)
-  const dot = name.lastIndexOf(".")
-  return dot > 0 ? name.slice(0, dot) : name
-}
-
 export interface MediaKinds {
   /** What the key's ending says; `null` for what is not media. */
   readonly typeOf: (key: string) => MediaType | null

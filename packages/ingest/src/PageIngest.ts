@@ -12,6 +12,7 @@ import { isSqlError } from "effect/sql/SqlError"
 import { Absences } from "./Absences.ts"
 import { Arrivals } from "./Arrivals.ts"
 import { CatalogChanges } from "./CatalogChanges.ts"
+import * as FileNames from "./FileNames.ts"
 import { IngestConfig } from "./IngestConfig.ts"
 import * as MediaKinds from "./MediaKinds.ts"
 import { type KeyRange, type KeyScope, ObjectLedger, type PageDifference } from "./ObjectLedger.ts"
@@ -95,7 +96,7 @@ export class PageIngest extends Context.Service<
             etag: ETag.make("unusable"),
             sizeBytes: 0,
             type: kinds.typeOf(key) ?? "video",
-            title: MediaKinds.titleOf(key),
+            title: FileNames.read(key).title,
             failure: { step: "list", message: reasons.get(key) ?? "It can't be used", attempts: 1 }
           }))
         )

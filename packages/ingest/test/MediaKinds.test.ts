@@ -24,12 +24,4 @@ describe("MediaKinds", () => {
     assert.deepStrictEqual(seen(["/drafts/"], keys), ["a.mp4", "b/drafts/a.mp4", "b/a-sample.mp4"])
     assert.deepStrictEqual(seen(["**/a.mp4"], keys), ["b/a-sample.mp4"])
   })
-
-  it("makes a title of a name", () => {
-    assert.deepStrictEqual(["a/b.c/My Film (1999).en.mp4", ".x.mp4", "plain"].map(MediaKinds.titleOf), [
-      "My Film (1999).en",
-      ".x",
-      "plain"
-    ])
-  })
 })

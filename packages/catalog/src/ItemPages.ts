@@ -1,0 +1,166 @@
+import type { CurrentPrincipal, Principal } from "@joy/domain/CurrentPrincipal"
+import * as Keyset from "@joy/domain/Keyset"
+import type { MediaListQuery } from "@joy/domain/MediaApi"
+import type { TrashedItem } from "@joy/domain/MediaChange"
+import type { MediaItem } from "@joy/domain/MediaItem"
+import type { Page, PageQuery } from "@joy/domain/Page"
+import * as Policy from "@joy/domain/Policy"
+import type { Forbidden, InvalidRequest } from "@joy/domain/Problem"
+import { Signer } from "@joy/domain/Signer"
+import type { Timestamp } from "@joy/domain/Timestamp"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import { isSqlError } from "effect/sql/SqlError"
+import type * as Statement from "effect/sql/Statement"
+
+import { conditionsOf, wordsOf } from "./ItemFilters.ts"
+import { type Order, orders } from "./MediaOrder.ts"
+import { columns, type MediaRow } from "./MediaRow.ts"
+import { presenter } from "./MediaView.ts"
+import * as SearchPages from "./SearchPages.ts"
+import * as SearchTerms from "./SearchTerms.ts"
+import { trashOf, visibleTo } from "./VisibleItems.ts"
+
+/** When the last item of a page was thrown away, and its id. */
+const TrashPosition = Schema.Tuple([Schema.String, Schema.String])
+
+/** `level`: which reading of the words the first page was answered by. */
+const leveled = <S extends Schema.Codec<unknown, unknown>>(at: S) => Schema.Struct({ level: Schema.Int, at })
+const RelevancePosition = leveled(SearchPages.SearchPosition)
+
+/** A cursor belongs to one list of one user: with all that narrows and orders it. */
+const nameOf = (principal: Principal, { cursor: _cursor, limit: _limit, ...rest }: MediaListQuery) =>
+  `media.${principal.userId}.${JSON.stringify(Object.entries(rest).toSorted(([a], [b]) => (a < b ? -1 : 1)))}`
+
+/** The first reading of the words that finds something, or the one that the cursor speaks of. */
+const firstFound = <Row, E>(
+  levels: ReadonlyArray<string>,
+  level: number | undefined,
+  rows: (tsquery: string, level: number) => Effect.Effect<ReadonlyArray<Row>, E>
+) =>
+  Effect.gen(function* () {
+    for (const [at, tsquery] of levels.entries()) {
+      if (level !== undefined && level !== at) continue
+      const some = yield* rows(tsquery, at)
+      if (some.length > 0) return { rows: some, level: at }
+    }
+    return { rows: [], level: 0 }
+  })
+
+/** The lists of items, of which `MediaItems` speaks. */
+export const make = Effect.gen(function* () {
+  // Pages may be slow, with filters above all: they don't stand in the way of hot reads.
+  const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+  const signer = yield* Signer
+  const present = yield* presenter
+  const search = SearchTerms.make(sql)
+  const found = SearchPages.make(sql)
+  const item = columns(sql)
+  const none: Page<MediaItem> = { items: [], nextCursor: null }
+
+  /** For what few or many items may have: a plan that was made for another word would be slow for this one. */
+  const planned = <A, E>(effect: Effect.Effect<A, E>) =>
+    sql`SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`.pipe(
+      Effect.andThen(effect),
+      sql.withTransaction,
+      Effect.catchIf(isSqlError, Effect.die)
+    )
+
+  const rowsBy = (order: Order, query: PageQuery, conditions: ReadonlyArray<Statement.Fragment>) =>
+    sql<MediaRow>`
+      SELECT ${item} FROM media_items WHERE ${sql.and(conditions)}
+      ${order.by(sql)} LIMIT ${Keyset.rowLimit(query)}::int`
+
+  const pageOf = Effect.fnUntraced(function* <Row extends MediaRow>(
+    principal: Principal,
+    list: string,
+    query: PageQuery,
+    rows: ReadonlyArray<Row>,
+    of: (row: Row) => unknown
+  ) {
+    const page = Keyset.page(signer, list, query, rows, of)
+    return { ...page, items: page.items.map(yield* present(principal)) }
+  })
+
+  const listed = Effect.fnUntraced(function* (principal: Principal, query: MediaListQuery, order: Order) {
+    const list = nameOf(principal, query)
+    const position = yield* Keyset.position(signer, list, order.position, query.cursor)
+    const conditions = conditionsOf(sql, query, principal)
+    if (position !== null) conditions.push(order.after(sql, position))
+    const select = Effect.orDie(rowsBy(order, query, conditions))
+    const rows = yield* query.tag !== undefined || query.favourite !== undefined ? planned(select) : select
+    return yield* pageOf(principal, list, query, rows, order.of)
+  })
+
+  const searched = Effect.fnUntraced(function* (principal: Principal, query: MediaListQuery, words: string) {
+    const list = nameOf(principal, query)
+    const sort = query.sort ?? "relevance"
+    const conditions = conditionsOf(sql, query, principal)
+    if (sort === "relevance") {
+      const position = yield* Keyset.position(signer, list, RelevancePosition, query.cursor)
+      const plan = yield* search(words)
+      if (plan === null) return none
+      const { level, rows } = yield* planned(
+        firstFound(plan.levels, position?.level, (tsquery, at) =>
+          found(plan, tsquery, conditions, position?.at ?? SearchPages.startOf(at), Keyset.rowLimit(query))
+        )
+      )
+      return yield* pageOf(principal, list, query, rows, (row) => ({ level, at: row.position }))
+    }
+    const order = orders[sort]
+    const position = yield* Keyset.position(signer, list, leveled(order.position), query.cursor)
+    const plan = yield* search(words)
+    if (plan === null) return none
+    if (position !== null) conditions.push(order.after(sql, position.at))
+    const { level, rows } = yield* planned(
+      firstFound(plan.levels, position?.level, (tsquery) =>
+        rowsBy(order, query, [...conditions, sql`search @@ ${tsquery}::tsquery`])
+      )
+    )
+    return yield* pageOf(principal, list, query, rows, (row) => ({ level, at: order.of(row) }))
+  })
+
+  const list = Effect.fn("MediaItems.list")(function* (
+    query: MediaListQuery
+  ): Effect.fn.Return<Page<MediaItem>, Forbidden | InvalidRequest, CurrentPrincipal> {
+    const principal = yield* Policy.permission("media:read")
+    const words = wordsOf(query)
+    if (words !== null) return yield* searched(principal, query, words)
+    // Without words nothing is more relevant than what is new.
+    const sort = query.sort === undefined || query.sort === "relevance" ? "-createdAt" : query.sort
+    return yield* listed(principal, query, orders[sort])
+  })
+
+  const failures = Effect.fn("MediaItems.failures")(function* (query: PageQuery) {
+    const principal = yield* Policy.permission("media:refresh")
+    const order = orders["-createdAt"]
+    const position = yield* Keyset.position(signer, "media-failures", order.position, query.cursor)
+    const rows = yield* Effect.orDie(
+      rowsBy(order, query, [
+        sql`deleted_at IS NULL AND status = 'failed'`,
+        visibleTo(sql, principal),
+        ...(position === null ? [] : [order.after(sql, position)])
+      ])
+    )
+    return yield* pageOf(principal, "media-failures", query, rows, order.of)
+  })
+
+  const trash = Effect.fn("MediaItems.trash")(function* (query: PageQuery) {
+    const principal = yield* Policy.permission("media:read")
+    const position = yield* Keyset.position(signer, "media-trash", TrashPosition, query.cursor)
+    const rows = yield* sql<MediaRow & { readonly deletedAt: Timestamp; readonly deletesSource: boolean }>`
+      SELECT ${item}, deleted_at AS "deletedAt", delete_source AS "deletesSource" FROM media_items
+      WHERE ${trashOf(sql, principal)}
+        AND ${position === null ? sql`TRUE` : sql`(deleted_at, id) < (${position[0]}::timestamptz, ${position[1]}::uuid)`}
+      ORDER BY deleted_at DESC, id DESC LIMIT ${Keyset.rowLimit(query)}::int`.pipe(Effect.orDie)
+    const page = Keyset.page(signer, "media-trash", query, rows, (row) => [row.deletedAt, row.id])
+    const shown = yield* present(principal)
+    const items: ReadonlyArray<TrashedItem> = page.items.map((row) =>
+      Object.assign(shown(row), { deletedAt: row.deletedAt, deletesSource: row.deletesSource })
+    )
+    return { ...page, items }
+  })
+
+  return { list, failures, trash }
+})
