@@ -451,4 +451,25 @@ describeWith(["ffmpeg"], "playback", () => {
       })
     )
   })
+
+  layer(JoyUp.JoyUp.layer({ ...settings, GRANT_TTL: "3s" }), { excludeTestServices: true, timeout: "120 seconds" })(
+    "with a short life",
+    (it) => {
+      it.effect("ends with its time, and is renewed by asking again [G2]", () =>
+        Effect.gen(function* () {
+          const { admin, request } = yield* JoyUp.JoyUp
+          const { id } = yield* ready("short.mp4", yield* TestMedia.video())
+          const { grantExpiresAt, progressive } = yield* playbackOf(admin, id)
+          assert.isAtMost(Date.parse(grantExpiresAt) - Date.now(), 3000)
+          const answer = yield* request(progressive.url)
+          assert.strictEqual(answer.status, 200)
+          assert.match(String(answer.headers["cache-control"]), /^private, max-age=[012], immutable$/)
+          yield* becomes(progressive.url, invalid)
+          const again = yield* playbackOf(admin, id)
+          assert.notStrictEqual(again.progressive.url, progressive.url)
+          assert.strictEqual((yield* request(again.progressive.url)).status, 200)
+        })
+      )
+    }
+  )
 })
