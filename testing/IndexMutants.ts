@@ -1,9 +1,11 @@
 import { buildFrom } from "@joy/media/index/BuildIndex"
 import * as IndexFile from "@joy/media/index/IndexFile"
+import { endOf, samplesIn } from "@joy/media/index/matroska/Stretches"
 import type { MediaIndex } from "@joy/media/index/MediaIndex"
+import { withSamples } from "@joy/playback/hls/CuePlan"
 import { initSegment } from "@joy/playback/hls/InitSegment"
 import { layoutOf, maxSegmentBytes } from "@joy/playback/hls/Layout"
-import { planOf, renditionsOf } from "@joy/playback/hls/Plan"
+import { planOf, type Rendition, renditionsOf } from "@joy/playback/hls/Plan"
 import { mediaPlaylist, multivariantPlaylist } from "@joy/playback/hls/Playlists"
 import { segmentHead } from "@joy/playback/hls/SegmentHead"
 import * as Cause from "effect/Cause"
@@ -25,8 +27,26 @@ const isWithin = ({ sizeBytes, tracks }: MediaIndex): boolean =>
     })
   )
 
+/** The segment with its samples, which some containers show in its own bytes alone; `null` where those are bad. */
+const sampled = Effect.fnUntraced(function* (
+  index: MediaIndex,
+  rendition: Rendition,
+  segment: number,
+  bytes: Uint8Array
+) {
+  const stretch = rendition.stretches?.[segment]
+  const { cues } = index
+  if (stretch === undefined || cues === null) return { rendition, segment }
+  const end = endOf(stretch, cues)
+  if (!(stretch.start >= 0 && stretch.start <= end && end <= bytes.length)) {
+    return yield* Effect.die(new Error("a segment is read outside the object"))
+  }
+  const read = yield* Effect.result(samplesIn({ ...index, cues }, stretch, bytes.subarray(stretch.start, end)))
+  return read._tag === "Failure" ? null : { rendition: withSamples(rendition, index, read.success), segment: 0 }
+})
+
 /** Packages as much of it as players would ask for first and last, and gives what is wrong with it. */
-const packaged = (index: MediaIndex): string | null => {
+const packaged = Effect.fnUntraced(function* (index: MediaIndex, bytes: Uint8Array) {
   const plan = planOf(index)
   if (plan === null) return null
   const { mistakes } = validateMultivariant(multivariantPlaylist(plan, []))
@@ -37,7 +57,9 @@ const packaged = (index: MediaIndex): string | null => {
     if (!rendition.isPacked) initSegment(rendition)
     const count = rendition.starts.length - 1
     for (const segment of new Set([0, count >> 1, count - 1])) {
-      const layout = layoutOf(rendition, segment)
+      const found = yield* sampled(index, rendition, segment, bytes)
+      if (found === null) continue
+      const layout = layoutOf(found.rendition, found.segment)
       if (layout.pieces.some(({ end, start }) => start < 0 || end < start || end > index.sizeBytes)) {
         return `${name}: a segment reaches outside the object`
       }
@@ -45,7 +67,7 @@ const packaged = (index: MediaIndex): string | null => {
     }
   }
   return null
-}
+})
 
 /** Indexes a damaged file and packages what comes of it. Anything but a result or a failure of ours breaks a rule. */
 export const examine = Effect.fnUntraced(
@@ -66,7 +88,7 @@ export const examine = Effect.fnUntraced(
     if (!isWithin(index)) return { result: "indexed", broken: "has samples outside the object" } as const
     const kept = yield* Effect.result(IndexFile.decode(IndexFile.encode(index)))
     if (kept._tag === "Failure") return { result: "indexed", broken: `can't be kept: ${kept.failure.message}` } as const
-    return { result: "indexed", broken: yield* Effect.sync(() => packaged(index)) } as const
+    return { result: "indexed", broken: yield* packaged(index, bytes) } as const
   },
   Effect.catchCause((cause) => Effect.succeed({ result: "refused", broken: Cause.pretty(cause) } as const)),
   (effect): Effect.Effect<Outcome> => effect

@@ -1,5 +1,5 @@
 /**
- * Damaged MP4 files through the index builder and the packager, in memory: `npm run soak -- indexes [count] [seed] [first]`,
+ * Damaged MP4 and Matroska files through the index builder and the packager, in memory: `npm run soak -- indexes [count] [seed] [first]`,
  * a million and 1 if not said. Each has to end in an index that holds together, or in a failure of ours; nothing may be read
  * outside the object, and memory has to stay flat. What breaks a rule is told with its number, so that
  * `npm run soak -- indexes 1 <seed> <number>` does that one alone.
@@ -34,7 +34,13 @@ const formats: Readonly<Record<string, string>> = {
   "mp3.mp4": `${video} ${sound} ${x264} -c:a libmp3lame`,
   "vp9.mp4": `${video} ${sound} -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus`,
   "flac.mp4": `${sound} -c:a flac -strict -2`,
-  "sound.m4a": `${sound} -c:a aac`
+  "sound.m4a": `${sound} -c:a aac`,
+  "end.mkv": "-i end.mp4 -c copy",
+  "live.mkv": "-i end.mp4 -c copy -live 1",
+  "languages.mkv": "-i languages.mp4 -map 0 -c copy",
+  "mp3.mkv": "-i mp3.mp4 -c copy",
+  "vp9.webm": "-i vp9.mp4 -c copy",
+  "flac.mka": "-i flac.mp4 -c copy"
 }
 
 const results = new Map<string, number>()

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 
 import type { MediaIndex } from "@joy/media/index/MediaIndex"
-import type { StoreFailure } from "@joy/media/MediaError"
+import type { BadMedia, StoreFailure } from "@joy/media/MediaError"
 import { type LocalFile, SourceStore } from "@joy/storage/ObjectStore"
 import { ObjectChanged } from "@joy/storage/StoreError"
 import * as Context from "effect/Context"
@@ -9,9 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 
 import { ContentIndexes } from "./ContentIndexes.ts"
+import { withSamples } from "./hls/CuePlan.ts"
 import { initSegment } from "./hls/InitSegment.ts"
 import { layoutOf, maxSegmentBytes } from "./hls/Layout.ts"
 import { timestampTag } from "./hls/PackedAudio.ts"
@@ -19,6 +20,7 @@ import { type Plan, planOf, type Rendition, renditionsOf } from "./hls/Plan.ts"
 import { mediaPlaylist, multivariantPlaylist, subtitlePlaylist, type SubtitleTrack } from "./hls/Playlists.ts"
 import { segmentHead } from "./hls/SegmentHead.ts"
 import { SourceBlocks } from "./SourceBlocks.ts"
+import { cutOut, SourceStretches } from "./SourceStretches.ts"
 import type { SourceVersion } from "./SourceVersion.ts"
 
 /** No segments can be made of the object: of its container, its codecs, or because it is damaged. */
@@ -60,6 +62,15 @@ const made = (mimeType: string, head: Uint8Array): HlsPart => ({
 
 const playlistOf = (text: string): HlsPart => made("application/vnd.apple.mpegurl", new TextEncoder().encode(text))
 
+const refuseBadMedia = <A>(
+  effect: Effect.Effect<A, BadMedia | StoreFailure>
+): Effect.Effect<A, NotPackageable | StoreFailure> =>
+  Effect.catchTag(effect, ["UnreadableMedia", "MediaResourceExceeded", "MediaTimeout"], (error) =>
+    Effect.fail(new NotPackageable({ reason: error.message }))
+  )
+
+type Sources = ContentIndexes | SourceBlocks | SourceStore | SourceStretches
+
 /** Packages objects for HLS as they are asked for: nothing is transcoded, and nothing stored but where their samples are. */
 export class Hls extends Context.Service<
   Hls,
@@ -86,36 +97,32 @@ export class Hls extends Context.Service<
     ) => Effect.Effect<HlsPart, HlsFailure, Scope.Scope>
   }
 >()("@joy/playback/Hls") {
-  static readonly layerNoDeps: Layer.Layer<Hls, never, ContentIndexes | SourceBlocks | SourceStore> = Layer.effect(
+  static readonly layerNoDeps: Layer.Layer<Hls, never, Sources> = Layer.effect(
     Hls,
     Effect.gen(function* () {
       const blocks = yield* SourceBlocks
       const indexes = yield* ContentIndexes
       const store = yield* SourceStore
+      const stretches = yield* SourceStretches
       const plans = new WeakMap<MediaIndex, Plan | null>()
 
       const planFor = Effect.fnUntraced(function* (source: SourceVersion) {
-        const index = yield* indexes
-          .get(source)
-          .pipe(
-            Effect.catchTag(["UnreadableMedia", "MediaResourceExceeded", "MediaTimeout"], (error) =>
-              Effect.fail(new NotPackageable({ reason: error.message }))
-            )
-          )
+        const index = yield* refuseBadMedia(indexes.get(source))
         const known = plans.get(index)
         const plan = known === undefined ? planOf(index) : known
         plans.set(index, plan)
-        return plan ?? (yield* new NotPackageable({ reason: "has nothing that segments are made of" }))
+        if (plan === null) return yield* new NotPackageable({ reason: "has nothing that segments are made of" })
+        return { index, plan }
       })
 
       const renditionOf = Effect.fnUntraced(function* (source: SourceVersion, name: string) {
-        const plan = yield* planFor(source)
+        const { index, plan } = yield* planFor(source)
         const rendition = renditionsOf(plan).get(name)
-        return rendition === undefined ? yield* new NoSuchPart() : { plan, rendition }
+        return rendition === undefined ? yield* new NoSuchPart() : { index, plan, rendition }
       })
 
       const main = Effect.fn("Hls.main")(function* (source: SourceVersion, subtitles: ReadonlyArray<SubtitleTrack>) {
-        const plan = yield* planFor(source)
+        const { plan } = yield* planFor(source)
         return playlistOf(multivariantPlaylist(plan, subtitles))
       })
 
@@ -126,7 +133,7 @@ export class Hls extends Context.Service<
       ) {
         const track = subtitles.find((_, i) => name === `subtitles-${i}`)
         if (track !== undefined) {
-          const plan = yield* planFor(source)
+          const { plan } = yield* planFor(source)
           return playlistOf(subtitlePlaylist(track, plan))
         }
         const { rendition } = yield* renditionOf(source, name)
@@ -139,15 +146,33 @@ export class Hls extends Context.Service<
         return made(mediaType(rendition), initSegment(rendition))
       })
 
+      /** The segment with its samples; and where those show in the object alone, what was read of it. */
+      const sampledOf = Effect.fnUntraced(function* (
+        source: SourceVersion,
+        index: MediaIndex,
+        rendition: Rendition,
+        segment: number
+      ) {
+        const stretch = rendition.stretches?.[segment]
+        const { cues } = index
+        if (stretch === undefined || cues === null) return { rendition, segment, read: null }
+        const wanted = { source, index: { ...index, cues }, stretch }
+        const { bytes, samples } = yield* refuseBadMedia(stretches.read(wanted))
+        return { rendition: withSamples(rendition, index, samples), segment: 0, read: { bytes, start: stretch.start } }
+      })
+
       const segment = Effect.fn("Hls.segment")(
         function* (source: SourceVersion, name: string, number: number) {
-          const { plan, rendition } = yield* renditionOf(source, name)
+          const { index, plan, rendition } = yield* renditionOf(source, name)
           if (!Number.isInteger(number) || number < 0 || number >= rendition.starts.length - 1)
             return yield* new NoSuchPart()
-          const layout = layoutOf(rendition, number)
+          const { read, ...sampled } = yield* sampledOf(source, index, rendition, number)
+          const layout = layoutOf(sampled.rendition, sampled.segment)
           if (layout.bytes > maxSegmentBytes)
             return yield* new NotPackageable({ reason: "has segments beyond all size" })
-          const head = rendition.isPacked ? timestampTag(rendition.tracks[0], number) : segmentHead(layout, number + 1)
+          const head = rendition.isPacked
+            ? timestampTag(sampled.rendition.tracks[0], sampled.segment)
+            : segmentHead(layout, number + 1)
           const whole: HlsPart = {
             mimeType: mediaType(rendition),
             sizeBytes: head.length + layout.bytes,
@@ -162,12 +187,14 @@ export class Hls extends Context.Service<
             const range = { start: piece.start, end: piece.end - 1 }
             if (file !== null) return { ...whole, body: { _tag: "File" as const, file, ...range } }
             // Where sound is fetched by itself, it is read in the same blocks.
-            if (plan.sounds.length === 0) {
+            if (plan.sounds.length === 0 && read === null) {
               const { stream } = yield* store.read(source.key, { ifMatch: source.etag, range })
               return { ...whole, body: { _tag: "Stream" as const, stream } }
             }
           }
-          return { ...whole, body: { _tag: "Stream" as const, stream: blocks.gather(source, layout.pieces) } }
+          const stream =
+            read === null ? blocks.gather(source, layout.pieces) : Stream.succeed(cutOut(read, layout.pieces))
+          return { ...whole, body: { _tag: "Stream" as const, stream } }
         },
         Effect.catchTag("RangeNotSatisfiable", ({ key }) => Effect.fail(new ObjectChanged({ key })))
       )
@@ -181,5 +208,7 @@ export class Hls extends Context.Service<
     })
   )
 
-  static readonly layer = Hls.layerNoDeps.pipe(Layer.provide([ContentIndexes.layer, SourceBlocks.layer]))
+  static readonly layer = Hls.layerNoDeps.pipe(
+    Layer.provide([ContentIndexes.layer, SourceBlocks.layer, SourceStretches.layer])
+  )
 }

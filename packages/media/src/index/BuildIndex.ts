@@ -7,6 +7,7 @@ import { UnreadableMedia } from "../MediaError.ts"
 import * as ObjectBytes from "../ObjectBytes.ts"
 import { sniff, sniffBytes } from "../Sniff.ts"
 import { headBytes, type IndexFailure, type IndexSource, step } from "./IndexSource.ts"
+import * as MatroskaIndex from "./matroska/MatroskaIndex.ts"
 import type { MediaIndex } from "./MediaIndex.ts"
 import * as Mp4Index from "./mp4/Mp4Index.ts"
 
@@ -26,6 +27,8 @@ export const buildFrom = Effect.fn("BuildIndex.buildFrom")(function* (
   switch (kind) {
     case "mp4":
       return yield* Mp4Index.build(source)
+    case "matroska":
+      return yield* MatroskaIndex.build(source)
     default:
       return yield* new UnreadableMedia({ step, reason: "is in no container that segments are made from" })
   }

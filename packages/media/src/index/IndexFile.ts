@@ -3,7 +3,16 @@ import * as Schema from "effect/Schema"
 
 import { Refused } from "../demux/DemuxMessages.ts"
 import { ColumnReader, ColumnWriter } from "./Columns.ts"
-import { type IndexTrack, type MediaIndex, maxSamples, maxTicks, maxTracks, type Samples } from "./MediaIndex.ts"
+import {
+  type Cues,
+  type IndexTrack,
+  type MediaIndex,
+  maxSamples,
+  maxTicks,
+  maxTracks,
+  noSamples,
+  type Samples
+} from "./MediaIndex.ts"
 
 /**
  * An index as bytes, to be kept: four letters, the version, the length of a description in JSON, that, and then the columns of each
@@ -11,7 +20,7 @@ import { type IndexTrack, type MediaIndex, maxSamples, maxTicks, maxTracks, type
  */
 
 /** Changes whenever an index of the same object would be another, or be written in another way. */
-export const version = 1
+export const version = 2
 
 /** These bytes are no index of this version. */
 export class NotAnIndex extends Schema.TaggedError<NotAnIndex>()("NotAnIndex", { reason: Schema.String }) {
@@ -33,6 +42,16 @@ const Description = Schema.fromJsonString(
     sizeBytes: Natural,
     durationSeconds: Schema.Finite,
     skipped: Schema.Array(Schema.String),
+    cues: Schema.NullOr(
+      Schema.Struct({
+        count: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxSamples })),
+        end: Natural,
+        timescale: Positive,
+        nanosecondsPerTick: Natural,
+        startSeconds: Schema.Finite,
+        tracks: Schema.Array(Schema.Struct({ frameTicks: Schema.Finite, delay: Natural }))
+      })
+    ),
     tracks: Schema.Array(
       Schema.Struct({
         header: Schema.Struct({
@@ -53,7 +72,7 @@ const Description = Schema.fromJsonString(
           matrix: Schema.NullOr(Schema.Array(Schema.Int))
         }),
         columns: Schema.Struct({
-          count: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxSamples })),
+          count: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxSamples })),
           hasCompositionOffsets: Schema.Boolean,
           keyCount: Schema.NullOr(Uint32),
           entries: Schema.Array(Schema.Struct({ from: Uint32, entry: Uint32 }))
@@ -69,6 +88,7 @@ const at = (column: ArrayLike<number>, i: number) => column[i] ?? 0
 
 const writeSamples = (columns: ColumnWriter, samples: Samples) => {
   const { compositionOffsets, count, dts, keys, offsets, sizes } = samples
+  if (count === 0) return
   columns.column(count, (i) => at(sizes, i))
   // Most samples lie behind the one before.
   columns.signedColumn(count, (i) => at(offsets, i) - (i === 0 ? 0 : at(offsets, i - 1) + at(sizes, i - 1)))
@@ -76,6 +96,12 @@ const writeSamples = (columns: ColumnWriter, samples: Samples) => {
   columns.column(count, (i) => at(dts, i + 1) - at(dts, i))
   if (compositionOffsets !== null) columns.column(count, (i) => at(compositionOffsets, i))
   if (keys !== null) columns.column(keys.length, (i) => at(keys, i) - (i === 0 ? 0 : at(keys, i - 1)))
+}
+
+const writeCues = (columns: ColumnWriter, { count, offsets, skips, ticks }: Cues) => {
+  columns.column(count, (i) => at(offsets, i) - (i === 0 ? 0 : at(offsets, i - 1)))
+  columns.column(count, (i) => at(skips, i))
+  columns.column(count, (i) => at(ticks, i) - (i === 0 ? 0 : at(ticks, i - 1)))
 }
 
 export const encode = (index: MediaIndex): Uint8Array => {
@@ -95,6 +121,7 @@ export const encode = (index: MediaIndex): Uint8Array => {
   )
   const columns = new ColumnWriter()
   for (const { samples } of index.tracks) writeSamples(columns, samples)
+  if (index.cues !== null) writeCues(columns, index.cues)
   const bytes = columns.bytes()
   const file = new Uint8Array(headBytes + description.length + bytes.length)
   const head = new DataView(file.buffer)
@@ -115,6 +142,7 @@ const isAscending = (values: ArrayLike<number>): boolean => {
 
 const readSamples = (columns: ColumnReader, { columns: described, header }: Described, sizeBytes: number): Samples => {
   const { count, entries } = described
+  if (count === 0) return noSamples
   const sizes = new Uint32Array(count)
   const offsets = new Float64Array(count)
   const dts = new Float64Array(count + 1)
@@ -141,16 +169,40 @@ const readSamples = (columns: ColumnReader, { columns: described, header }: Desc
   return { count, offsets, sizes, dts, compositionOffsets, keys, entries }
 }
 
-const readColumns = (columns: ColumnReader, { tracks, ...described }: typeof Description.Type): MediaIndex => {
+const readCues = (columns: ColumnReader, described: typeof Description.Type): Cues | null => {
+  const { cues, sizeBytes } = described
+  if (cues === null) return null
+  const offsets = new Float64Array(cues.count)
+  const skips = new Uint32Array(cues.count)
+  const ticks = new Float64Array(cues.count)
+  const sum = (into: Float64Array) => (i: number, gap: number) => void (into[i] = gap + (i === 0 ? 0 : at(into, i - 1)))
+  columns.column(cues.count, sum(offsets))
+  columns.column(cues.count, (i, skip) => void (skips[i] = skip))
+  columns.column(cues.count, sum(ticks))
+  const isSound =
+    cues.end <= sizeBytes &&
+    at(offsets, cues.count - 1) < cues.end &&
+    at(ticks, cues.count - 1) <= Number.MAX_SAFE_INTEGER &&
+    cues.tracks.length === described.tracks.length
+  if (!isSound) throw new Refused("has cues that contradict each other")
+  return { ...cues, offsets, skips, ticks }
+}
+
+const readColumns = (columns: ColumnReader, description: typeof Description.Type): MediaIndex => {
+  const { tracks, ...described } = description
   if (tracks.length > maxTracks || tracks.reduce((sum, { columns }) => sum + columns.count, 0) > maxSamples) {
     throw new Refused("has more than any index")
+  }
+  if (tracks.some(({ columns }) => (columns.count === 0) !== (described.cues !== null))) {
+    throw new Refused("has samples where there are none, or none where there are some")
   }
   const index = {
     ...described,
     tracks: tracks.map((track): IndexTrack => ({
       ...track.header,
       samples: readSamples(columns, track, described.sizeBytes)
-    }))
+    })),
+    cues: readCues(columns, description)
   }
   if (!columns.isAtEnd) throw new Refused("goes on behind its end")
   return index

@@ -13,6 +13,22 @@ export interface IndexSource {
 /** What is read of every object first: its kind shows in it, and often the index is there whole. */
 export const headBytes = 64 * 2 ** 10
 
+/** Reads windows of at least this many bytes, so that what stands side by side costs one read. */
+export const windowOf = (source: IndexSource, windowBytes: number) => {
+  let start = 0
+  let bytes: Uint8Array = new Uint8Array()
+  /** The bytes up to `end`, as far as the object goes. */
+  return Effect.fnUntraced(function* (from: number, end: number) {
+    const until = Math.min(end, source.sizeBytes)
+    if (from < start || until > start + bytes.length) {
+      const ahead = from === 0 ? headBytes : windowBytes
+      bytes = yield* source.read(from, Math.min(source.sizeBytes, Math.max(until, from + ahead)))
+      start = from
+    }
+    return bytes.subarray(from - start, Math.max(from, until) - start)
+  })
+}
+
 export type IndexFailure = UnreadableMedia | MediaResourceExceeded | StoreFailure
 
 /** The step that errors name. */

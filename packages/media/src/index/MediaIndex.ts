@@ -52,6 +52,35 @@ export interface IndexTrack {
   readonly samples: Samples
 }
 
+/**
+ * Where decoding can begin in a container that tells of its samples only beside them (Matroska, WebM): what lies from one to
+ * the next is read when it is wanted (`matroska/Stretches`). Its tracks have no samples here.
+ */
+export interface Cues {
+  readonly count: number
+  /** Where the cluster begins that each is in. Ascending; the first is where the first cluster begins. */
+  readonly offsets: Float64Array
+  /** Bytes between the head of that cluster and what each begins with. */
+  readonly skips: Uint32Array
+  /** Ticks at which each begins to be presented, ascending. */
+  readonly ticks: Float64Array
+  /** Where the last one is over. */
+  readonly end: number
+  /** Ticks per second, of all tracks. */
+  readonly timescale: number
+  /** Of the container's own clock. */
+  readonly nanosecondsPerTick: number
+  /** When the presentation begins, on the time line of the tracks. */
+  readonly startSeconds: number
+  /** Of each track of the index in turn. */
+  readonly tracks: ReadonlyArray<{
+    /** Ticks of a frame; 0 where they differ, or nothing says it. */
+    readonly frameTicks: number
+    /** Ticks by which frames are decoded earlier than they would have to be if none came before its turn. */
+    readonly delay: number
+  }>
+}
+
 export interface MediaIndex {
   /** Of the object that it was made of. */
   readonly sizeBytes: number
@@ -61,6 +90,19 @@ export interface MediaIndex {
   readonly tracks: ReadonlyArray<IndexTrack>
   /** What else there is, by the container's own names: `sowt`, `A_DTS`. */
   readonly skipped: ReadonlyArray<string>
+  /** `null` where the tracks have all of their samples. */
+  readonly cues: Cues | null
+}
+
+/** Of tracks whose samples are read when they are wanted. */
+export const noSamples: Samples = {
+  count: 0,
+  offsets: new Float64Array(),
+  sizes: new Uint32Array(),
+  dts: new Float64Array(1),
+  compositionOffsets: null,
+  keys: null,
+  entries: []
 }
 
 /** More than any film has (ten hours with 60 pictures a second and two tracks of sound), and what is kept of them stays small. */
@@ -70,7 +112,7 @@ export const maxTracks = 64
 export const maxTicks = 2 ** 51
 
 /** Ticks at which a sample is shown. */
-export const presentedAt = ({ samples, shift }: IndexTrack, sample: number): number =>
+export const presentedAt = ({ samples, shift }: Pick<IndexTrack, "samples" | "shift">, sample: number): number =>
   (samples.dts[sample] ?? 0) + (samples.compositionOffsets?.[sample] ?? 0) + shift
 
 export const durationOf = ({ dts }: Samples, sample: number): number => (dts[sample + 1] ?? 0) - (dts[sample] ?? 0)
@@ -105,7 +147,7 @@ export const durationSecondsOf = (tracks: ReadonlyArray<IndexTrack>): number => 
 }
 
 /** Bytes of memory that an index holds. */
-export const residentBytes = ({ tracks }: MediaIndex): number =>
+export const residentBytes = ({ cues, tracks }: MediaIndex): number =>
   tracks.reduce(
     (sum, { samples, sampleEntries }) =>
       sum +
@@ -116,5 +158,5 @@ export const residentBytes = ({ tracks }: MediaIndex): number =>
       (samples.compositionOffsets?.byteLength ?? 0) +
       (samples.keys?.byteLength ?? 0) +
       sampleEntries.reduce((bytes, entry) => bytes + entry.byteLength, 0),
-    1024
+    1024 + (cues?.count ?? 0) * 20
   )

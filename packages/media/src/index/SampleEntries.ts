@@ -1,4 +1,4 @@
-import { box, uint16s, uint32s } from "./mp4/Boxes.ts"
+import { box, fullBox, uint16s, uint32s } from "./mp4/Boxes.ts"
 
 /** Sample entries as ISO 14496-12 has them, for codecs whose configuration came from elsewhere. */
 
@@ -40,4 +40,16 @@ export const audioEntry = (
     uint16s(rate > 0xffff ? 0 : rate, 0),
     ...boxes
   )
+}
+
+/** A descriptor of ISO 14496-1 (8.3.3), of at most 16 KiB. */
+const descriptor = (tag: number, ...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const body = Buffer.concat(parts)
+  return Buffer.concat([Uint8Array.of(tag, 0x80 | (body.length >> 7), body.length & 0x7f), body])
+}
+
+/** `esds` (ISO 14496-14, 6.7.2) of sound with this configuration. */
+export const esds = (objectType: number, config: Uint8Array): Uint8Array => {
+  const decoder = descriptor(4, Uint8Array.of(objectType, 0x15), new Uint8Array(11), descriptor(5, config))
+  return fullBox("esds", 0, 0, descriptor(3, new Uint8Array(3), decoder, descriptor(6, Uint8Array.of(2))))
 }

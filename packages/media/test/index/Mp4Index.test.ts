@@ -29,7 +29,7 @@ const samplesAs = (track: IndexTrack, packets: ReadonlyArray<Packet>) => {
 }
 
 describeWith(["ffmpeg"], "The index of an MP4", () => {
-  for (const name of SegmentCorpus.names) {
+  for (const name of SegmentCorpus.names.filter((name) => /\.(mp4|mov|m4a)$/.test(name))) {
     it.effect(`has every sample of ${name} where ffprobe finds it, and is the same after it was written and read`, () =>
       Effect.gen(function* () {
         const { index, path, source } = yield* indexOf(name)

@@ -3,9 +3,9 @@ import { extentOf, type IndexTrack, presentedAt } from "@joy/media/index/MediaIn
 /** Where a presentation is cut into segments. Seconds on the time line of the object. */
 
 /** What a segment should last, and what one may last where keyframes allow it. */
-const targetSeconds = 6
-const leastSeconds = 3
-const mostSeconds = 10
+export const targetSeconds = 6
+export const leastSeconds = 3
+export const mostSeconds = 10
 
 /** Segments of video: from which sample each goes, and when its first picture is shown. */
 export interface VideoCuts {

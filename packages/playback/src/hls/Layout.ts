@@ -1,3 +1,4 @@
+import type { Stretch } from "@joy/media/index/matroska/Stretches"
 import type { IndexTrack } from "@joy/media/index/MediaIndex"
 
 import type { PlannedTrack, Rendition } from "./Plan.ts"
@@ -73,13 +74,14 @@ export const firstAtOrAfter = (ascending: Uint32Array, least: number): number =>
 }
 
 /** Lays out segment `segment` of a rendition. */
-export const layoutOf = ({ tracks }: Rendition, segment: number): Layout => {
+export const layoutOf = ({ isPacked, tracks }: Rendition, segment: number): Layout => {
   const runs = tracks.flatMap((planned) => runsOf(planned, segment))
   const byPlace = runs.toSorted((a, b) => a.start - b.start)
   const wanted = runs.reduce((sum, run) => sum + run.end - run.start, 0)
   const first = byPlace[0]?.start ?? 0
   const last = byPlace.reduce((end, run) => Math.max(end, run.end), 0)
-  if (isWorthwhile(wanted, last - first)) {
+  // Decoders take all of packed audio for frames.
+  if (!isPacked && isWorthwhile(wanted, last - first)) {
     for (const run of runs) run.place = run.start - first
     return { runs, pieces: [{ start: first, end: last }], bytes: last - first }
   }
@@ -103,9 +105,17 @@ export const layoutOf = ({ tracks }: Rendition, segment: number): Layout => {
 /** Of what stands before a segment's media data, at most this much for each sample, and for all of them. */
 const headBytes = { each: 40, all: 256 }
 
+/** A stretch is told of without its samples, of which each has a head of its own there: rarely one below 200 bytes. */
+const weightOf = ({ next, nextSkip, skip, start }: Stretch): number => {
+  const body = Math.max(0, next + nextSkip - start - skip)
+  return body + headBytes.all + Math.ceil(body / 5)
+}
+
 /** At most as many bytes as each segment of a rendition has, without laying them out. */
-export const weightsOf = ({ starts, tracks }: Rendition): ReadonlyArray<number> =>
+export const weightsOf = ({ starts, stretches, tracks }: Rendition): ReadonlyArray<number> =>
   starts.slice(0, -1).map((_, segment) => {
+    const stretch = stretches?.[segment]
+    if (stretch !== undefined) return weightOf(stretch)
     let wanted = 0
     let count = 0
     let first = Infinity

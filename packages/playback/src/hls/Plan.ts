@@ -1,3 +1,4 @@
+import type { Stretch } from "@joy/media/index/matroska/Stretches"
 import { extentOf, type IndexTrack, type MediaIndex, presentedAt } from "@joy/media/index/MediaIndex"
 
 import {
@@ -10,6 +11,7 @@ import {
   untilSoundEnds,
   type VideoCuts
 } from "./Boundaries.ts"
+import { planAlong } from "./CuePlan.ts"
 
 /** A track within a rendition, and where it is cut. */
 export interface PlannedTrack {
@@ -30,6 +32,8 @@ export interface Rendition {
   /** Seconds at which each segment begins, and behind the last where that ends. */
   readonly starts: ReadonlyArray<number>
   readonly isIndependent: boolean
+  /** What to read for each segment, where samples show in it alone: the tracks have none then, and no cuts. */
+  readonly stretches: ReadonlyArray<Stretch> | null
 }
 
 /** How an object is presented: what is decided once, from its index alone. */
@@ -61,6 +65,7 @@ const rendition = (
     name,
     tracks: first === undefined ? tracks : [first, ...others],
     starts: [...filled.map((i) => starts[i] ?? 0), end],
+    stretches: null,
     ...options
   }
 }
@@ -116,7 +121,8 @@ const withPictures = (video: IndexTrack, sounds: ReadonlyArray<IndexTrack>): Pla
 }
 
 /** `null` where there is nothing that players could present, or more of it than anybody would. */
-export const planOf = ({ tracks }: MediaIndex): Plan | null => {
+export const planOf = ({ cues, durationSeconds, tracks }: MediaIndex): Plan | null => {
+  if (cues !== null) return planAlong(cues, tracks, durationSeconds)
   const videos = tracks.filter(({ kind }) => kind === "video")
   const audios = tracks.filter(({ kind }) => kind === "audio")
   const video = videos.find(({ isDefault }) => isDefault) ?? videos[0]

@@ -89,6 +89,9 @@ const tagDrift = (source: ReadonlyArray<Packet>, segments: Effect.Success<Return
   return most
 }
 
+/** Seconds. Matroska counts in milliseconds, of which ffprobe takes a delay that it counts more finely. */
+const toleranceOf = (name: string): number => (/\.(mk[av]|webm)$/.test(name) ? 0.001_01 : 0.000_02)
+
 const isMonotonic = (packets: ReadonlyArray<Packet>) =>
   packets.every((packet, i) => i === 0 || packet.dts >= (packets[i - 1]?.dts ?? 0))
 
@@ -130,8 +133,8 @@ describeWith(["ffmpeg"], "A presentation packaged for HLS", () => {
         noted(name, "times", () => {
           const isPacked = exported.renditions.some(({ playlist }) => playlist.map === null)
           for (const [i, stream] of source.entries()) {
-            if (isPacked && stream[0]?.kind === "audio") assert.isBelow(tagDrift(stream, packed), 0.000_02)
-            else assert.isBelow(drift(stream, fetched.streams[i] ?? []), 0.000_02)
+            if (isPacked && stream[0]?.kind === "audio") assert.isBelow(tagDrift(stream, packed), toleranceOf(name))
+            else assert.isBelow(drift(stream, fetched.streams[i] ?? []), toleranceOf(name))
           }
           assert.isTrue([...joined.streams, ...fetched.streams].every(isMonotonic))
         })
@@ -159,7 +162,10 @@ describeWith(["ffmpeg"], "A presentation packaged for HLS", () => {
           assert.isAtMost(listed, shown - began + 0.2)
         })
         const said = yield* played(exported.main)
-        noted(name, "ffmpeg", () => assert.strictEqual(said, ""))
+        const isPacked = exported.renditions.some(({ playlist }) => playlist.map === null)
+        // What is in its buffer when it comes to a tag, ffmpeg takes for later than it is: see above.
+        const heard = isPacked ? said.replaceAll(/^.*non monotonically increasing dts.*\n/gm, "") : said
+        noted(name, "ffmpeg", () => assert.strictEqual(heard, ""))
       }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
     )
   }

@@ -14,10 +14,13 @@ import * as Layer from "effect/Layer"
 import { ContentIndexes } from "../../src/ContentIndexes.ts"
 import { Hls } from "../../src/Hls.ts"
 import { SourceBlocks } from "../../src/SourceBlocks.ts"
+import { SourceStretches } from "../../src/SourceStretches.ts"
 import { bytesOf, temporaryFolder, versionOf } from "./Exported.ts"
 import { remote, type RemoteStore } from "./RemoteStore.ts"
 
-const services = Hls.layerNoDeps.pipe(Layer.provideMerge([ContentIndexes.layer, SourceBlocks.layer]))
+const services = Hls.layerNoDeps.pipe(
+  Layer.provideMerge([ContentIndexes.layer, SourceBlocks.layer, SourceStretches.layer])
+)
 
 /** A remote library with one file of the corpus in it, and a process over it; `again` is another one. */
 const library = Effect.fnUntraced(function* (name: SegmentCorpus.Name) {
@@ -65,6 +68,27 @@ describeWith(["ffmpeg"], "Hls", () => {
           assert.strictEqual(far.reads.length, 1)
           assert.strictEqual(bytesRead(far), sizeBytes - head.length)
           assert.strictEqual(bytes.length, sizeBytes)
+        }).pipe(Effect.provide(process()))
+    )
+  }
+
+  for (const name of ["h264.mkv", "h264-cues-first.mkv", "vp9-opus.webm"] as const) {
+    test(
+      `reads the index of ${name} in at most three requests, and each segment in one that is hardly more than it`,
+      name,
+      ({ far, path, process }) =>
+        Effect.gen(function* () {
+          const source = yield* versionOf(path)
+          const hls = yield* Hls
+          yield* hls.main(source, [])
+          assert.isAtMost(far.reads.length, 3)
+          far.reads.length = 0
+          const bytes = yield* segmentOf(path, "main", 1)
+          assert.strictEqual(far.reads.length, 1)
+          assert.isAtMost(bytesRead(far), bytes.length * 1.01)
+          // Who asks for it again, or for another rendition of that time, needs no other.
+          assert.strictEqual(Buffer.compare(yield* segmentOf(path, "main", 1), bytes), 0)
+          assert.strictEqual(far.reads.length, 1)
         }).pipe(Effect.provide(process()))
     )
   }

@@ -21,7 +21,10 @@ describeWith(["ffmpeg"], "Damaged containers", () => {
         "fragments.mp4": TestMedia.video(flags("+frag_keyframe+empty_moov+default_base_moof")),
         "sidx.mp4": TestMedia.video(flags("+frag_keyframe+empty_moov+delay_moov+default_base_moof+global_sidx")),
         "end.mov": TestMedia.video({ ...small, container: "mov" }),
-        "sound.m4a": TestMedia.audio({ container: "m4a", seconds: 1 })
+        "sound.m4a": TestMedia.audio({ container: "m4a", seconds: 1 }),
+        "cues.mkv": TestMedia.video({ ...small, container: "mkv" }),
+        "live.mkv": TestMedia.video({ ...small, container: "mkv", extra: ["-live", "1"] }),
+        "sound.webm": TestMedia.audio({ container: "webm", seconds: 1 })
       })
       const files = new Map(Object.entries(paths).map(([name, path]) => [name, readFileSync(path)]))
       const results = new Map<string, number>()

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 
 import { MediaResourceExceeded, UnreadableMedia } from "../../MediaError.ts"
-import { headBytes, type IndexFailure, type IndexSource, parse, step, viewOf } from "../IndexSource.ts"
+import { type IndexFailure, type IndexSource, parse, step, viewOf, windowOf } from "../IndexSource.ts"
 import { durationSecondsOf, type IndexTrack, type MediaIndex } from "../MediaIndex.ts"
 import { boxAt, type Box, typeAt } from "./Boxes.ts"
 import { readFragments } from "./Fragments.ts"
@@ -15,27 +15,11 @@ const maxMovieBytes = 64 * 2 ** 20
 /** Files begin with `ftyp`, `free` and `mdat`, in some order; no real one has many more before its index. */
 const maxTopBoxes = 1_000
 
-/** Reads windows, so that boxes next to each other cost one read. */
-const windowOf = (source: IndexSource) => {
-  let start = 0
-  let bytes: Uint8Array = new Uint8Array()
-  /** The bytes up to `end`, as far as the object goes. */
-  return Effect.fnUntraced(function* (from: number, end: number) {
-    const until = Math.min(end, source.sizeBytes)
-    if (from < start || until > start + bytes.length) {
-      const ahead = from === 0 ? headBytes : windowBytes
-      bytes = yield* source.read(from, Math.min(source.sizeBytes, Math.max(until, from + ahead)))
-      start = from
-    }
-    return bytes.subarray(from - start, Math.max(from, until) - start)
-  })
-}
-
 const missing = new UnreadableMedia({ step, reason: "is cut short: its index (moov) is missing" })
 
 /** Finds `moov` and reads it whole, wherever it is. */
 const readMoov = Effect.fnUntraced(function* (source: IndexSource) {
-  const read = windowOf(source)
+  const read = windowOf(source, windowBytes)
   let isQuickTime = true
   let at = 0
   for (let boxes = 0; boxes < maxTopBoxes; boxes++) {
@@ -77,6 +61,7 @@ export const build = Effect.fn("Mp4Index.build")(function* (
     sizeBytes,
     durationSeconds: durationSecondsOf(tracks),
     tracks,
-    skipped: finished.filter((track) => typeof track === "string")
+    skipped: finished.filter((track) => typeof track === "string"),
+    cues: null
   }
 })

@@ -1,5 +1,5 @@
 import { Refused } from "../../demux/DemuxMessages.ts"
-import { maxSamples, maxTicks, type Samples } from "../MediaIndex.ts"
+import { maxSamples, maxTicks, noSamples, type Samples } from "../MediaIndex.ts"
 import { type Box, childrenOf, tableOf, uint64, versionOf } from "./Boxes.ts"
 
 /** What the tables of a track say, before its sample entries are looked at. */
@@ -10,18 +10,7 @@ export interface Tables {
 }
 
 /** Of a track whose samples are in fragments, or of no interest. */
-export const noTables: Tables = {
-  samples: {
-    count: 0,
-    offsets: new Float64Array(),
-    sizes: new Uint32Array(),
-    dts: new Float64Array(1),
-    compositionOffsets: null,
-    keys: null,
-    entries: []
-  },
-  raised: 0
-}
+export const noTables: Tables = { samples: noSamples, raised: 0 }
 
 const readSizes = (view: DataView, box: Box, sizeBytes: number): Uint32Array => {
   const isCompact = box.type === "stz2"

@@ -1,0 +1,339 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+
+import { buildFrom } from "../../src/index/BuildIndex.ts"
+import * as IndexFile from "../../src/index/IndexFile.ts"
+import { endOf, samplesIn, stretchOf } from "../../src/index/matroska/Stretches.ts"
+import { presentedAt, type Samples } from "../../src/index/MediaIndex.ts"
+import * as MemorySource from "./MemorySource.ts"
+import {
+  behind,
+  blockBody,
+  cluster,
+  cuePoint,
+  cues,
+  ebml,
+  element,
+  float64,
+  frame,
+  info,
+  Lacing,
+  segment,
+  simpleBlock,
+  sized,
+  track,
+  tracks,
+  unknownSize
+} from "./SmallMkv.ts"
+
+/** The index, and the samples of every stretch from cue to cue, joined. */
+const read = Effect.fnUntraced(function* (file: Uint8Array) {
+  const source = MemorySource.of(file)
+  const index = yield* buildFrom(source)
+  const { cues } = index
+  const parts: Array<Samples> = []
+  for (let cue = 0; cue < (index.cues?.count ?? 0); cue++) {
+    if (cues === null) break
+    const stretch = stretchOf(cues, cue, cue + 1)
+    const [samples] = yield* samplesIn(
+      { ...index, cues },
+      stretch,
+      yield* source.read(stretch.start, endOf(stretch, cues))
+    )
+    if (samples !== undefined) parts.push(samples)
+  }
+  const frames = parts.flatMap((samples) =>
+    [...samples.sizes].map((size, i) => ({
+      size,
+      bytes: [...file.subarray(samples.offsets[i], (samples.offsets[i] ?? 0) + size)],
+      at: presentedAt({ samples, shift: index.tracks[0]?.shift ?? 0 }, i),
+      dts: samples.dts[i] ?? 0
+    }))
+  )
+  assert.deepStrictEqual(source.outside, [])
+  return { source, index, parts, frames }
+})
+
+const times = (frames: ReadonlyArray<{ readonly at: number }>) => frames.map(({ at }) => at)
+const sizes = (frames: ReadonlyArray<{ readonly size: number }>) => frames.map(({ size }) => size)
+
+const inOneCluster = (...blocks: ReadonlyArray<Uint8Array>) => segment(info, tracks(track()), cluster(100, ...blocks))
+
+const failureOf = (file: Uint8Array) => Effect.map(Effect.flip(read(file)), ({ _tag }) => _tag)
+
+/** A track of pictures whose codec needs no configuration either. */
+const pictures = element(
+  0xae,
+  element(0xd7, 1),
+  element(0x83, 1),
+  element(0x86, "V_VP8"),
+  element(0xe0, element(0xb0, 64), element(0xba, 36))
+)
+const key = 0x80
+
+const picture = (time: number, flags = 0) => simpleBlock(time, flags, frame(4))
+
+/** As encoders order a pyramid. */
+const group = (from: number) =>
+  [0, 160, 80, 40, 120, 320, 240, 200, 280].map((time, i) => picture(from + time, i === 0 ? key : 0))
+
+const grouped = (time: number, duration: number, ...more: ReadonlyArray<Uint8Array>) =>
+  element(0xa0, element(0xa1, blockBody(time, 0, frame(4))), element(0x9b, duration), ...more)
+
+/** A cluster of a recording that nobody has finished. */
+const live = (time: number) =>
+  sized(
+    0x1f43b675,
+    unknownSize,
+    element(0xe7, time),
+    simpleBlock(0, key, frame(9)),
+    simpleBlock(500, 0, frame(8)),
+    simpleBlock(900, key, frame(7))
+  )
+
+describe("The index of Matroska", () => {
+  it.effect("gives what a small one says", () =>
+    Effect.gen(function* () {
+      const named = track(element(0x536e, 'A "sound"'), element(0x22b59c, "ger"), element(0x88, Uint8Array.of(0)))
+      const blocks = [simpleBlock(0, key, frame(5)), simpleBlock(24, key, frame(6))]
+      const { frames, index } = yield* read(segment(info, tracks(named), cluster(100, ...blocks)))
+      const [only] = index.tracks
+      assert.deepStrictEqual(
+        [only?.codec, only?.language, only?.label, only?.isDefault, only?.channels, only?.sampleRate],
+        ["mp3", "de", "A sound", false, 2, 48_000]
+      )
+      assert.deepStrictEqual(
+        [times(frames), sizes(frames)],
+        [
+          [100, 124],
+          [5, 6]
+        ]
+      )
+      assert.closeTo(index.durationSeconds, 0.86, 1e-9)
+      assert.deepStrictEqual(yield* IndexFile.decode(IndexFile.encode(index)), index)
+    })
+  )
+
+  it.effect("takes English for what is not said, and each track for a default one", () =>
+    Effect.gen(function* () {
+      const { index } = yield* read(inOneCluster(simpleBlock(0, key, frame(5))))
+      assert.deepStrictEqual([index.tracks[0]?.language, index.tracks[0]?.isDefault], ["en", true])
+    })
+  )
+
+  for (const [name, lacing, head] of [
+    ["Xiph's", Lacing.xiph, [2, 255, 45, 3]],
+    ["EBML's", Lacing.ebml, [2, 0x41, 0x2c, 0x5e, 0xd6]],
+    ["no", Lacing.none, []]
+  ] as const) {
+    it.effect(`reads blocks with ${name} lacing`, () =>
+      Effect.gen(function* () {
+        const laced = lacing === Lacing.none ? [frame(300, 1)] : [frame(300, 1), frame(3, 2), frame(8, 3)]
+        const { frames } = yield* read(inOneCluster(simpleBlock(0, key | lacing, Uint8Array.from(head), ...laced)))
+        assert.deepStrictEqual(
+          frames.map(({ bytes }) => bytes),
+          laced.map((bytes) => [...bytes])
+        )
+        assert.deepStrictEqual(
+          times(frames),
+          laced.map((_, i) => 100 + i * 24)
+        )
+      })
+    )
+  }
+
+  it.effect("reads blocks of frames of one size", () =>
+    Effect.gen(function* () {
+      const block = simpleBlock(-10, key | Lacing.fixed, Uint8Array.of(3), frame(40))
+      const { frames } = yield* read(inOneCluster(block))
+      assert.deepStrictEqual(
+        [sizes(frames), times(frames)],
+        [
+          [10, 10, 10, 10],
+          [90, 114, 138, 162]
+        ]
+      )
+    })
+  )
+
+  for (const [what, ...block] of [
+    ["Xiph's lacing that goes on behind its block", key | Lacing.xiph, Uint8Array.of(2, 255, 255, 255)],
+    ["frames that are larger than their block", key | Lacing.xiph, Uint8Array.of(1, 100), frame(50)],
+    ["a frame of less than nothing", key | Lacing.ebml, Uint8Array.of(2, 0x81, 0x80), frame(50)],
+    ["frames of one size that are not", key | Lacing.fixed, Uint8Array.of(2), frame(50)],
+    ["lacing of nothing", key | Lacing.fixed]
+  ] as const) {
+    it.effect(`refuses ${what}`, () =>
+      Effect.gen(function* () {
+        const [flags, ...parts] = block
+        assert.strictEqual(yield* failureOf(inOneCluster(simpleBlock(0, flags, ...parts))), "UnreadableMedia")
+      })
+    )
+  }
+
+  it.effect("takes durations from groups, and keyframes from what they refer to", () =>
+    Effect.gen(function* () {
+      const { parts } = yield* read(
+        segment(
+          info,
+          tracks(pictures),
+          cluster(0, grouped(0, 40), grouped(40, 40, element(0xfb, Uint8Array.of(0xd8))), grouped(80, 300))
+        )
+      )
+      assert.deepStrictEqual([...(parts[0]?.dts ?? [])], [0, 40, 80, 380])
+      assert.deepStrictEqual([...(parts[0]?.keys ?? [])], [0, 2])
+    })
+  )
+
+  it.effect("decodes pictures that are shown out of order each before it is shown, and never two out of order", () =>
+    Effect.gen(function* () {
+      const { frames, index } = yield* read(segment(info, tracks(pictures), cluster(0, ...group(0), ...group(360))))
+      assert.strictEqual(index.tracks[0]?.shift, -80)
+      for (const [i, { at, dts }] of frames.entries()) {
+        assert.isAtLeast(at + 80, dts)
+        assert.isAbove(dts, frames[i - 1]?.dts ?? -1)
+      }
+      assert.deepStrictEqual(times(frames).slice(0, 5), [0, 160, 80, 40, 120])
+      assert.deepStrictEqual(
+        frames.map(({ dts }) => dts),
+        frames.map((_, i) => i * 40)
+      )
+    })
+  )
+
+  it.effect("finds keyframes in clusters without a size, and the end where nothing says it", () =>
+    Effect.gen(function* () {
+      const head = element(0x1549a966, element(0x2ad7b1, 1_000_000))
+      const body = Buffer.concat([head, tracks(pictures), live(2000), live(4000), live(6000)])
+      const { frames, index } = yield* read(Buffer.concat([ebml, sized(0x18538067, unknownSize, body)]))
+      assert.deepStrictEqual([...(index.cues?.ticks ?? [])], [2000, 2900, 4000, 4900, 6000, 6900])
+      assert.deepStrictEqual(times(frames), [2000, 2500, 2900, 4000, 4500, 4900, 6000, 6500, 6900])
+      assert.strictEqual(index.cues?.startSeconds, 2)
+      assert.closeTo(index.durationSeconds, 4.9, 1e-9)
+    })
+  )
+
+  it.effect("begins stretches within a cluster, and gives what stands there before to the one before", () =>
+    Effect.gen(function* () {
+      const [first, second, third] = [0, 40, 80].map((time) => simpleBlock(time, time === 40 ? 0 : key, frame(5)))
+      const head = [info, tracks(pictures)]
+      const start = behind(...head)
+      const time = element(0xe7, 0)
+      const blocks = [first, second, third].filter((block) => block !== undefined)
+      const all = cluster(0, ...blocks)
+      const relative = behind(time, ...blocks.slice(0, 2))
+      const points = cues(cuePoint(0, start, time.length), cuePoint(80, start, relative))
+      const { index, parts } = yield* read(segment(...head, all, points))
+      assert.strictEqual(index.cues?.count, 2)
+      assert.deepStrictEqual(
+        parts.map(({ count }) => count),
+        [2, 1]
+      )
+    })
+  )
+
+  it.effect("leaves out cues that are repeated, in disorder, or behind the end", () =>
+    Effect.gen(function* () {
+      const head = [info, tracks(pictures)]
+      const clusters = [0, 1000, 2000].map((time) => cluster(time, simpleBlock(0, key, frame(20))))
+      const at = (number: number) => behind(...head, ...clusters.slice(0, number))
+      const points = [
+        cuePoint(2000, at(2)),
+        cuePoint(0, at(0)),
+        cuePoint(1000, at(1)),
+        cuePoint(1000, at(1)),
+        cuePoint(3000, 1e9),
+        cuePoint(500, at(2) + 1)
+      ]
+      const { index } = yield* read(segment(...head, ...clusters, cues(...points)))
+      assert.deepStrictEqual([...(index.cues?.ticks ?? [])], [0, 1000, 2000])
+    })
+  )
+
+  it.effect("refuses a stretch whose cue leads to no cluster", () =>
+    Effect.gen(function* () {
+      const head = [info, tracks(pictures)]
+      const clusters = [0, 1000, 2000].map((time) => cluster(time, simpleBlock(0, key, frame(20))))
+      const points = cues(cuePoint(0, behind(...head)), cuePoint(1000, behind(...head) + 7))
+      assert.strictEqual(yield* failureOf(segment(...head, ...clusters, points)), "UnreadableMedia")
+    })
+  )
+
+  it.effect("leaves out tracks that are compressed or that no segment takes, and says which", () =>
+    Effect.gen(function* () {
+      const compressed = track(element(0x6d80, element(0x6240)))
+      const vorbis = element(0xae, element(0xd7, 2), element(0x83, 2), element(0x86, "A_VORBIS"))
+      const { index } = yield* read(
+        segment(info, tracks(compressed, vorbis), cluster(0, simpleBlock(0, key, frame(5))))
+      )
+      assert.deepStrictEqual([index.tracks, index.skipped, index.cues], [[], ["A_MPEG/L3", "A_VORBIS"], null])
+    })
+  )
+
+  it.effect("counts in millionths where a second has no whole number of ticks", () =>
+    Effect.gen(function* () {
+      const odd = element(0x1549a966, element(0x2ad7b1, 22_675), element(0x4489, float64(44_100)))
+      const { frames, index } = yield* read(segment(odd, tracks(track()), cluster(0, simpleBlock(1152, key, frame(5)))))
+      assert.strictEqual(index.tracks[0]?.timescale, 1_000_000)
+      assert.deepStrictEqual(times(frames), [26_122])
+    })
+  )
+
+  it.effect("gives no tracks where there are none, no clusters, or no frames", () =>
+    Effect.gen(function* () {
+      for (const file of [segment(), segment(info, tracks(track())), segment(tracks(), cluster(0))]) {
+        const { index } = yield* read(file)
+        assert.deepStrictEqual([index.tracks.length, index.durationSeconds], [0, 0])
+      }
+    })
+  )
+
+  it.effect("refuses more tracks than a film has, and clocks that run beyond all numbers", () =>
+    Effect.gen(function* () {
+      const block = simpleBlock(0, key, frame(5))
+      const many = tracks(...Array.from({ length: 100 }, () => track()))
+      assert.strictEqual(yield* failureOf(segment(info, many, cluster(0, block))), "UnreadableMedia")
+      const late = element(0x1f43b675, element(0xe7, new Uint8Array(8).fill(0x7f)), block)
+      assert.strictEqual(yield* failureOf(segment(info, tracks(track()), late)), "UnreadableMedia")
+    })
+  )
+
+  it.effect("passes over ten megabytes of void in a read, and refuses them in a million elements", () =>
+    Effect.gen(function* () {
+      const parts = [tracks(track()), cluster(0, simpleBlock(0, key, frame(5)))]
+      const { frames, source } = yield* read(segment(info, element(0xec, new Uint8Array(10 * 2 ** 20)), ...parts))
+      assert.strictEqual(frames.length, 1)
+      assert.isAtMost(source.reads.length, 6)
+      const voids = Buffer.alloc(2 * 2 ** 20, Uint8Array.of(0xec, 0x80))
+      assert.strictEqual(yield* failureOf(segment(info, voids, ...parts)), "UnreadableMedia")
+    })
+  )
+
+  it.effect("refuses elements that are nested without an end, and an index of a gigabyte without reading it", () =>
+    Effect.gen(function* () {
+      const nested = Buffer.alloc(2 ** 20, Uint8Array.of(0x1f, 0x43, 0xb6, 0x75, 0xff))
+      assert.strictEqual(yield* failureOf(segment(info, tracks(track()), nested)), "MediaResourceExceeded")
+      const far = Buffer.concat([ebml, sized(0x18538067, 2 ** 31, info, sized(0x1654ae6b, 2 ** 30))])
+      const error = yield* Effect.flip(buildFrom({ ...MemorySource.of(far), sizeBytes: 2 ** 32 }))
+      assert.strictEqual(error._tag, "MediaResourceExceeded")
+    })
+  )
+
+  it.effect("plays what is cut short as far as it goes, wherever it is cut", () =>
+    Effect.gen(function* () {
+      const clusters = [0, 1000, 2000].map((time) => cluster(time, simpleBlock(0, key, frame(20))))
+      const file = segment(info, tracks(pictures), ...clusters)
+      const whole = yield* read(file)
+      for (let length = 9; length < file.length; length++) {
+        const source = MemorySource.of(file.subarray(0, length))
+        const result = yield* Effect.result(buildFrom(source))
+        assert.deepStrictEqual(source.outside, [])
+        if (result._tag === "Failure") assert.strictEqual(result.failure._tag, "UnreadableMedia", String(length))
+        else if (result.success.tracks.length > 0) {
+          const { frames } = yield* read(file.subarray(0, length))
+          assert.deepStrictEqual(frames, whole.frames.slice(0, frames.length), String(length))
+        }
+      }
+    })
+  )
+})
