@@ -6,6 +6,8 @@ import * as SqlClient from "effect/sql/SqlClient"
 
 const table = "joy_migrations"
 
+export { newest }
+
 /** The database was migrated by a newer version of the program: this one would damage what it doesn't know. */
 export class DatabaseNewer extends Schema.TaggedError<DatabaseNewer>()("DatabaseNewer", {
   found: Schema.Finite,
@@ -46,6 +48,12 @@ export const run = Effect.gen(function* () {
   yield* Effect.flatMap(current, refuseNewer)
   return yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations), table })
 })
+
+/** Brings an empty database to where another one was. */
+export const runUpTo = (last: number) => {
+  const some = Object.fromEntries(Object.entries(migrations).filter(([name]) => Number.parseInt(name, 10) <= last))
+  return Effect.asVoid(Migrator.make({})({ loader: Migrator.fromRecord(some), table }))
+}
 
 /** Fails unless the database is just where this version needs it. */
 export const requireCurrent = Effect.gen(function* () {

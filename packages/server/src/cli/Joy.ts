@@ -1,6 +1,8 @@
+import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 
 /** A command loads what it needs when it runs: `joy --help` should not wait for a database driver. */
 const lazily = <A, E, R>(load: () => Promise<Effect.Effect<A, E, R>>) => Effect.flatten(Effect.promise(load))
@@ -76,7 +78,57 @@ const openapi = Command.make("openapi", {}, () =>
   lazily(() => import("./OpenApi.ts").then(({ openapi }) => openapi))
 ).pipe(Command.withDescription("Print the OpenAPI document"))
 
+const output = (what: string) =>
+  Flag.String("output").pipe(Flag.withDescription(what), Flag.optional, Flag.map(Option.getOrNull))
+
+const exportAll = Command.make(
+  "export",
+  { output: output("The file to write, which must not be there yet; standard output without it") },
+  (flags) => lazily(() => import("./Transfer.ts").then(({ exportAll }) => exportAll(flags)))
+).pipe(
+  Command.withDescription(
+    "Write accounts, items, tags, progress, favourites and links as lines of JSON, without secrets"
+  )
+)
+
+const importAll = Command.make(
+  "import",
+  { file: Argument.String("file").pipe(Argument.withDescription("What joy export wrote")) },
+  (flags) => lazily(() => import("./Transfer.ts").then(({ importAll }) => importAll(flags)))
+).pipe(Command.withDescription("Fill an empty database from an export, all of it or nothing"))
+
+const backup = Command.make(
+  "backup",
+  { file: Argument.String("file").pipe(Argument.withDescription("The file to write, which must not be there yet")) },
+  (flags) => lazily(() => import("./Transfer.ts").then(({ backup }) => backup(flags)))
+).pipe(Command.withDescription("Write all that the database holds, as it is at one moment, also while joy runs"))
+
+const restore = Command.make(
+  "restore",
+  {
+    file: Argument.String("file").pipe(Argument.withDescription("What joy backup wrote")),
+    replace: Flag.Boolean("replace").pipe(
+      Flag.withDescription("Throw away what the database holds"),
+      Flag.withDefault(false)
+    )
+  },
+  (flags) => lazily(() => import("./Transfer.ts").then(({ restore }) => restore(flags)))
+).pipe(Command.withDescription("Make the database what it was when a backup was written, all of it or nothing"))
+
 export const joy = Command.make("joy").pipe(
   Command.withDescription("A private, searchable, instantly playable library out of a bucket or a folder of media"),
-  Command.withSubcommands([up, serve, ingest, migrate, admin, keys, doctor, openapi])
+  Command.withSubcommands([
+    up,
+    serve,
+    ingest,
+    migrate,
+    admin,
+    keys,
+    doctor,
+    openapi,
+    exportAll,
+    importAll,
+    backup,
+    restore
+  ])
 )

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs"
 import * as Path from "node:path"
 
 import * as Context from "effect/Context"
@@ -85,6 +86,24 @@ export const owned = (lost: Deferred.Deferred<never, DatabaseLost>) =>
         )
       )
       return connected(postgres.url, "joy")
+    })
+  )
+
+/**
+ * The database for a command that runs once, beside others or alone: as `found`; where no `joy up` runs, the embedded one is
+ * started for as long as the command takes. `make`: also where there is none yet.
+ */
+export const borrowed = (options: { readonly make: boolean; readonly applicationName: string }) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { dataDir, databaseUrl } = yield* Configuration
+      if (databaseUrl !== null) return connected(databaseUrl, options.applicationName)
+      const place = folder(dataDir)
+      const running = yield* EmbeddedPostgres.discover(place)
+      if (Option.isSome(running)) return connected(running.value.url, options.applicationName)
+      if (!options.make && !existsSync(Path.join(place, "data"))) return yield* new DatabaseMissing({ dataDir })
+      const postgres = yield* EmbeddedPostgres.start({ dataDir: place })
+      return connected(postgres.url, options.applicationName)
     })
   )
 

@@ -34,7 +34,11 @@ const commands = [
   ["keys", "init"],
   ["keys", "rotate"],
   ["doctor"],
-  ["openapi"]
+  ["openapi"],
+  ["export"],
+  ["import"],
+  ["backup"],
+  ["restore"]
 ]
 
 describe("the joy command", () => {
@@ -53,7 +57,20 @@ describe("the joy command", () => {
         assert.include(help, ["joy", ...command].join(" "))
       }
       const [top] = helps
-      for (const name of ["up", "serve", "ingest", "migrate", "admin", "keys", "doctor", "openapi"]) {
+      for (const name of [
+        "up",
+        "serve",
+        "ingest",
+        "migrate",
+        "admin",
+        "keys",
+        "doctor",
+        "openapi",
+        "export",
+        "import",
+        "backup",
+        "restore"
+      ]) {
         assert.match(top?.help ?? "", new RegExp(`^\\s+${name}\\s+\\S`, "m"))
       }
       assert.match(yield* works(["--version"], options), /\d+\.\d+\.\d+/)
