@@ -16,8 +16,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import * as ItemPages from "./ItemPages.ts"
+import * as KnownItems from "./KnownItems.ts"
 import { columns, type MediaDetailRow, toMediaItemDetail } from "./MediaRow.ts"
-import { presenter } from "./MediaView.ts"
+import { presenter, viewOf } from "./MediaView.ts"
 import { mimeTypeOf } from "./MimeType.ts"
 import * as ThumbnailUrls from "./ThumbnailUrls.ts"
 import { visibleTo } from "./VisibleItems.ts"
@@ -58,20 +59,42 @@ export class MediaItems extends Context.Service<
       const signer = yield* Signer
       const present = yield* presenter
       const pages = yield* ItemPages.make
-      const item = columns(hot)
+      const detail = hot`${columns(hot)}, streams, chapters, subtitles, storyboard_sheets AS "storyboardSheets"`
 
       /** The row of an item that the principal may see. */
       const visible = Effect.fnUntraced(function* (id: MediaItemId) {
         const principal = yield* Policy.permission("media:read")
         const [row] = yield* hot<MediaDetailRow>`
-          SELECT ${item}, streams, chapters, subtitles, storyboard_sheets AS "storyboardSheets" FROM media_items
+          SELECT ${detail} FROM media_items
           WHERE id = ${id} AND deleted_at IS NULL AND ${visibleTo(hot, principal)}`.pipe(Effect.orDie)
         return row === undefined ? yield* new MediaItemNotFound({}) : { principal, row }
       })
 
+      const known = KnownItems.make<MediaDetailRow, MediaItemDetail>()
+      const stamp = KnownItems.stampOf(hot)
+
       const byId = Effect.fn("MediaItems.byId")(function* (id: MediaItemId) {
-        const { principal, row } = yield* visible(id)
-        return toMediaItemDetail(row, (yield* present(principal))(row), mimeTypeOf(row.s3Key, row.type))
+        const principal = yield* Policy.permission("media:read")
+        const before = known.find(id)
+        // The row comes along only where it is not the one that is known.
+        const [found] = yield* hot<Omit<MediaDetailRow, "id"> & { id: MediaItemId | null; stamp: string }>`
+          SELECT seen.stamp, ${detail} FROM (
+            SELECT id AS seen_id, ${stamp} AS stamp FROM media_items
+            WHERE id = ${id} AND deleted_at IS NULL AND ${visibleTo(hot, principal)}
+          ) AS seen
+          LEFT JOIN media_items ON id = seen_id AND seen.stamp IS DISTINCT FROM ${before?.stamp ?? null}::text`.pipe(
+          Effect.orDie
+        )
+        if (found === undefined) return yield* new MediaItemNotFound({})
+        const item = found.id === null ? before : known.keep(found.stamp, { ...found, id: found.id })
+        if (item === undefined) return yield* Effect.die(new Error("The row of an item did not come"))
+        const { row, views } = item
+        const view = yield* viewOf(principal, row)
+        const shown = views.get(view)
+        if (shown !== undefined) return shown
+        const made = toMediaItemDetail(row, (yield* present(principal))(row), mimeTypeOf(row.s3Key, row.type))
+        views.set(view, made)
+        return made
       })
 
       const signedThumbnails = Effect.fnUntraced(function* (

@@ -20,9 +20,12 @@ const stableSeconds = 3600
 
 const text = (item: SignedItem, exp: number) => `${item.id}.${exp}.${item.visibility}.${item.ownerId ?? ""}`
 
+/** In which of the times the URLs stay the same. */
+export const periodOf = (nowSeconds: number): number => Math.floor(nowSeconds / stableSeconds)
+
 /** Makes the URLs of an item's thumbnails; `nowSeconds` is the clock in seconds since the epoch. */
 export const sign = (signer: Signer["Service"], item: SignedItem & { readonly etag: ETag }, nowSeconds: number) => {
-  const exp = (Math.floor(nowSeconds / stableSeconds) + 2) * stableSeconds
+  const exp = (periodOf(nowSeconds) + 2) * stableSeconds
   const query = `v=${encodeURIComponent(item.etag)}&exp=${exp}&sig=${signer.sign("thumbnail", text(item, exp))}`
   return (width: number): string => `/media/${item.id}/thumbnail?width=${width}&${query}`
 }

@@ -44,6 +44,26 @@ layer(services)("what may be seen", (it) => {
     })
   )
 
+  it.effect("is what the row is at that moment, whatever has changed it", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const items = yield* MediaItems
+      const owner = yield* addUser("leaving")
+      const id = yield* addItem({ title: "first", owner })
+      const read = items.byId(id).pipe(as("curator"))
+      const first = yield* read
+      assert.strictEqual(yield* read, first)
+      // Neither is counted as a new version of the item.
+      yield* sql`UPDATE media_items SET title = 'second' WHERE id = ${id}`
+      assert.strictEqual((yield* read).title, "second")
+      assert.strictEqual((yield* read).ownerId, owner)
+      yield* sql`DELETE FROM users WHERE id = ${owner}`
+      assert.isNull((yield* read).ownerId)
+      yield* sql`UPDATE media_items SET deleted_at = now() WHERE id = ${id}`
+      assert.strictEqual((yield* Effect.flip(read))._tag, "MediaItemNotFound")
+    })
+  )
+
   it.effect("tells why an item failed to those who may know where it lies", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

@@ -11,6 +11,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 import * as ContentResponse from "./ContentResponse.ts"
+import * as JsonTexts from "./JsonTexts.ts"
 
 const acceptsWebp = Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) =>
   /image\/(webp|\*)|\*\/\*/.test(headers["accept"] ?? "*/*")
@@ -30,7 +31,7 @@ export const MediaHandlers = HttpApiBuilder.group(
     // What is asked for most is written as it is: a test holds it against the contract, so no answer has to be.
     return handlers.handleAll({
       list: ({ query }) => Effect.map(items.list(query), HttpServerResponse.jsonUnsafe),
-      byId: ({ params }) => Effect.map(items.byId(params.id), HttpServerResponse.jsonUnsafe),
+      byId: ({ params }) => Effect.map(items.byId(params.id), JsonTexts.response),
       failures: ({ query }) => items.failures(query),
       retry: ({ params }) => failures.retry(params.id),
       retryFailures: () => Effect.map(failures.retryAll(), (retried) => ({ retried })),
