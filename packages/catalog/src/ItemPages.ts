@@ -1,4 +1,5 @@
 import type { CurrentPrincipal, Principal } from "@joy/domain/CurrentPrincipal"
+import type { MediaItemId } from "@joy/domain/Ids"
 import * as Keyset from "@joy/domain/Keyset"
 import type { MediaListQuery } from "@joy/domain/MediaApi"
 import type { TrashedItem } from "@joy/domain/MediaChange"
@@ -15,12 +16,15 @@ import { isSqlError } from "effect/sql/SqlError"
 import type * as Statement from "effect/sql/Statement"
 
 import { conditionsOf, wordsOf } from "./ItemFilters.ts"
+import * as KnownItems from "./KnownItems.ts"
 import { type Order, orders } from "./MediaOrder.ts"
 import { columns, type MediaRow } from "./MediaRow.ts"
-import { presenter } from "./MediaView.ts"
+import { viewer } from "./MediaView.ts"
 import * as SearchPages from "./SearchPages.ts"
 import * as SearchTerms from "./SearchTerms.ts"
 import { trashOf, visibleTo } from "./VisibleItems.ts"
+
+type KnownItem = KnownItems.KnownItem<MediaRow, MediaItem>
 
 /** When the last item of a page was thrown away, and its id. */
 const TrashPosition = Schema.Tuple([Schema.String, Schema.String])
@@ -53,7 +57,9 @@ export const make = Effect.gen(function* () {
   // Pages may be slow, with filters above all: they don't stand in the way of hot reads.
   const sql = (yield* SqlClient.SqlClient).withoutTransforms()
   const signer = yield* Signer
-  const present = yield* presenter
+  const viewFor = yield* viewer
+  const known = KnownItems.make<MediaRow, MediaItem>()
+  const stamp = KnownItems.stampOf(sql)
   const search = SearchTerms.make(sql)
   const found = SearchPages.make(sql)
   const item = columns(sql)
@@ -80,7 +86,36 @@ export const make = Effect.gen(function* () {
     of: (row: Row) => unknown
   ) {
     const page = Keyset.page(signer, list, query, rows, of)
-    return { ...page, items: page.items.map(yield* present(principal)) }
+    return { ...page, items: page.items.map((yield* viewFor(principal)).present) }
+  })
+
+  /** A page, of which rows that are known come as their stamps alone. */
+  const knownRowsBy = Effect.fnUntraced(function* (
+    order: Order,
+    query: PageQuery,
+    conditions: ReadonlyArray<Statement.Fragment>
+  ) {
+    const seen = yield* sql<{ readonly id: MediaItemId; readonly stamp: string }>`
+      SELECT id, ${stamp} AS stamp FROM media_items WHERE ${sql.and(conditions)}
+      ${order.by(sql)} LIMIT ${Keyset.rowLimit(query)}::int`
+    const rows = new Map<MediaItemId, KnownItem>()
+    for (const { id, stamp } of seen) {
+      const item = known.find(id)
+      if (item?.stamp === stamp) rows.set(id, item)
+    }
+    const unknown = seen.filter(({ id }) => !rows.has(id))
+    if (unknown.length > 0) {
+      const read = yield* sql<MediaRow & { readonly stamp: string }>`
+        SELECT ${stamp} AS stamp, ${item} FROM media_items WHERE id = ANY(${unknown.map(({ id }) => id)}::uuid[])`
+      for (const row of read) rows.set(row.id, known.keep(row.stamp, row))
+    }
+    const page = seen.map(({ id, stamp }) => {
+      const item = rows.get(id)
+      return item?.stamp === stamp ? item : null
+    })
+    if (!page.includes(null)) return page.filter((item) => item !== null)
+    // One was changed between the two statements, and may have another place now.
+    return (yield* rowsBy(order, query, conditions)).map((row) => ({ stamp: "", row, views: new Map() }))
   })
 
   const listed = Effect.fnUntraced(function* (principal: Principal, query: MediaListQuery, order: Order) {
@@ -88,9 +123,11 @@ export const make = Effect.gen(function* () {
     const position = yield* Keyset.position(signer, list, order.position, query.cursor)
     const conditions = conditionsOf(sql, query, principal)
     if (position !== null) conditions.push(order.after(sql, position))
-    const select = Effect.orDie(rowsBy(order, query, conditions))
+    const select = Effect.orDie(knownRowsBy(order, query, conditions))
     const rows = yield* query.tag !== undefined || query.favourite !== undefined ? planned(select) : select
-    return yield* pageOf(principal, list, query, rows, order.of)
+    const page = Keyset.page(signer, list, query, rows, ({ row }) => order.of(row))
+    const { nameFor, present } = yield* viewFor(principal)
+    return { ...page, items: page.items.map((item) => KnownItems.viewOf(item, nameFor(item.row), present)) }
   })
 
   const searched = Effect.fnUntraced(function* (principal: Principal, query: MediaListQuery, words: string) {
@@ -155,9 +192,9 @@ export const make = Effect.gen(function* () {
         AND ${position === null ? sql`TRUE` : sql`(deleted_at, id) < (${position[0]}::timestamptz, ${position[1]}::uuid)`}
       ORDER BY deleted_at DESC, id DESC LIMIT ${Keyset.rowLimit(query)}::int`.pipe(Effect.orDie)
     const page = Keyset.page(signer, "media-trash", query, rows, (row) => [row.deletedAt, row.id])
-    const shown = yield* present(principal)
+    const { present } = yield* viewFor(principal)
     const items: ReadonlyArray<TrashedItem> = page.items.map((row) =>
-      Object.assign(shown(row), { deletedAt: row.deletedAt, deletesSource: row.deletesSource })
+      Object.assign(present(row), { deletedAt: row.deletedAt, deletesSource: row.deletesSource })
     )
     return { ...page, items }
   })

@@ -5,6 +5,8 @@ import type { MediaRow } from "./MediaRow.ts"
 
 /** Enough for what is being looked at; some kilobytes each. */
 const most = 4096
+/** With the key and without it, in this hour and the one before. */
+const mostViews = 4
 
 /**
  * Tells versions of a row apart, whoever wrote them and whatever for: the transaction, and the time. (After a crash that
@@ -17,6 +19,21 @@ export interface KnownItem<Row, Item> {
   readonly row: Row
   /** What was made of the row, by who looks and when. */
   readonly views: Map<string, Item>
+}
+
+/** What was made of a row for the same view, or is made now. */
+export const viewOf = <Row, Item>(
+  { row, views }: KnownItem<Row, Item>,
+  view: string,
+  make: (row: Row) => Item
+): Item => {
+  const known = views.get(view)
+  if (known !== undefined) return known
+  // Views of an hour ago are nobody's any more.
+  if (views.size >= mostViews) views.clear()
+  const item = make(row)
+  views.set(view, item)
+  return item
 }
 
 /**

@@ -18,7 +18,7 @@ import * as Layer from "effect/Layer"
 import * as ItemPages from "./ItemPages.ts"
 import * as KnownItems from "./KnownItems.ts"
 import { columns, type MediaDetailRow, toMediaItemDetail } from "./MediaRow.ts"
-import { presenter, viewOf } from "./MediaView.ts"
+import { viewer } from "./MediaView.ts"
 import { mimeTypeOf } from "./MimeType.ts"
 import * as ThumbnailUrls from "./ThumbnailUrls.ts"
 import { visibleTo } from "./VisibleItems.ts"
@@ -57,7 +57,7 @@ export class MediaItems extends Context.Service<
     Effect.gen(function* () {
       const hot = yield* HotReads
       const signer = yield* Signer
-      const present = yield* presenter
+      const viewFor = yield* viewer
       const pages = yield* ItemPages.make
       const detail = hot`${columns(hot)}, streams, chapters, subtitles, storyboard_sheets AS "storyboardSheets"`
 
@@ -88,13 +88,10 @@ export class MediaItems extends Context.Service<
         if (found === undefined) return yield* new MediaItemNotFound({})
         const item = found.id === null ? before : known.keep(found.stamp, { ...found, id: found.id })
         if (item === undefined) return yield* Effect.die(new Error("The row of an item did not come"))
-        const { row, views } = item
-        const view = yield* viewOf(principal, row)
-        const shown = views.get(view)
-        if (shown !== undefined) return shown
-        const made = toMediaItemDetail(row, (yield* present(principal))(row), mimeTypeOf(row.s3Key, row.type))
-        views.set(view, made)
-        return made
+        const { nameFor, present } = yield* viewFor(principal)
+        return KnownItems.viewOf(item, nameFor(item.row), (row) =>
+          toMediaItemDetail(row, present(row), mimeTypeOf(row.s3Key, row.type))
+        )
       })
 
       const signedThumbnails = Effect.fnUntraced(function* (

@@ -10,20 +10,27 @@ import * as ThumbnailUrls from "./ThumbnailUrls.ts"
 const seesKey = (principal: Principal, row: MediaRow) =>
   principal.permissions.has("media:write") || row.userId === principal.userId
 
-/** Makes items of rows as a principal may see them, with URLs of thumbnails that work from now on. */
-export const presenter = Effect.map(
+/** How a principal sees rows at this moment. */
+export interface View {
+  /** Makes an item of a row, with URLs of thumbnails that work from now on. */
+  readonly present: (row: MediaRow) => MediaItem
+  /** The same for those who are shown the same item of a row. */
+  readonly nameFor: (row: MediaRow) => string
+}
+
+export const viewer = Effect.map(
   Signer,
   (signer) =>
-    (principal: Principal): Effect.Effect<(row: MediaRow) => MediaItem> =>
-      Effect.map(Clock.currentTimeMillis, (millis) => (row) => {
-        const signed = { id: row.id, visibility: row.visibility, ownerId: row.userId, etag: row.etag }
-        return toMediaItem(row, seesKey(principal, row), ThumbnailUrls.sign(signer, signed, millis / 1000))
+    (principal: Principal): Effect.Effect<View> =>
+      Effect.map(Clock.currentTimeMillis, (millis) => {
+        const nowSeconds = millis / 1000
+        const period = ThumbnailUrls.periodOf(nowSeconds)
+        return {
+          present: (row) => {
+            const signed = { id: row.id, visibility: row.visibility, ownerId: row.userId, etag: row.etag }
+            return toMediaItem(row, seesKey(principal, row), ThumbnailUrls.sign(signer, signed, nowSeconds))
+          },
+          nameFor: (row) => `${period} ${seesKey(principal, row) ? "with key" : ""}`
+        }
       })
 )
-
-/** Names all but the row that `presenter` goes by. */
-export const viewOf = (principal: Principal, row: MediaRow): Effect.Effect<string> =>
-  Effect.map(
-    Clock.currentTimeMillis,
-    (millis) => `${ThumbnailUrls.periodOf(millis / 1000)} ${seesKey(principal, row) ? "key" : ""}`
-  )

@@ -16,7 +16,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 
 import { columns, type MediaRow } from "./MediaRow.ts"
-import { presenter } from "./MediaView.ts"
+import { viewer } from "./MediaView.ts"
 import * as ProgressWriter from "./ProgressWriter.ts"
 import { visibleTo } from "./VisibleItems.ts"
 import * as WatchPosition from "./WatchPosition.ts"
@@ -49,7 +49,7 @@ export class WatchProgress extends Context.Service<
       const sql = (yield* SqlClient.SqlClient).withoutTransforms()
       const hot = yield* HotReads
       const signer = yield* Signer
-      const present = yield* presenter
+      const viewFor = yield* viewer
       const write = yield* ProgressWriter.make
       const item = columns(sql)
 
@@ -87,10 +87,10 @@ export class WatchProgress extends Context.Service<
             AND ${after === null ? sql`TRUE` : sql`(watched.at, id) < (${after[0]}::timestamptz, ${after[1]}::uuid)`}
           ORDER BY watched.at DESC, id DESC LIMIT ${Keyset.rowLimit(query)}::int`.pipe(Effect.orDie)
         const page = Keyset.page(signer, list, query, rows, (last) => [last.watchedAt, last.id])
-        const toItem = yield* present(principal)
+        const { present } = yield* viewFor(principal)
         const toWatched = (row: WatchedRow): WatchedItem => {
           const { positionSeconds, watchedAt } = row
-          return { ...toItem(row), positionSeconds, watchedAt }
+          return { ...present(row), positionSeconds, watchedAt }
         }
         return { ...page, items: page.items.map(toWatched) }
       })

@@ -30,7 +30,7 @@ export const MediaHandlers = HttpApiBuilder.group(
 
     // What is asked for most is written as it is: a test holds it against the contract, so no answer has to be.
     return handlers.handleAll({
-      list: ({ query }) => Effect.map(items.list(query), HttpServerResponse.jsonUnsafe),
+      list: ({ query }) => Effect.map(items.list(query), JsonTexts.page),
       byId: ({ params }) => Effect.map(items.byId(params.id), JsonTexts.response),
       failures: ({ query }) => items.failures(query),
       retry: ({ params }) => failures.retry(params.id),
