@@ -11,11 +11,10 @@ export interface ListQuery {
   readonly cursor?: string
   readonly type?: string
   readonly status?: string
-  readonly q?: string
   readonly tag?: string
   readonly owner?: "me"
   readonly favourite?: "1"
-  readonly sort: Sort
+  readonly sort?: Sort
 }
 
 type Sort = "-createdAt" | "createdAt" | "title" | "-durationSeconds"
@@ -27,11 +26,10 @@ export const listQuery = {
     cursor: { type: "string", maxLength: 1024 },
     type: { type: "string", enum: ["video", "audio", "image"] },
     status: { type: "string", enum: ["pending", "processing", "ready", "failed", "missing"] },
-    q: { type: "string", maxLength: 200 },
     tag: { type: "string", maxLength: 100 },
     owner: { type: "string", const: "me" },
     favourite: { type: "string", const: "1" },
-    sort: { type: "string", enum: ["-createdAt", "createdAt", "title", "-durationSeconds"], default: "-createdAt" }
+    sort: { type: "string", enum: ["-createdAt", "createdAt", "title", "-durationSeconds"] }
   }
 } as const
 
@@ -86,27 +84,23 @@ const columns = `
   captured_at, metadata, thumbnails, thumbhash, failure_step, failure_message, failure_attempts, created_at, updated_at,
   version`
 
-const orders: Record<Sort, { list: string; by: string; after: string; of: (row: Row) => string | number }> = {
+const orders: Record<Sort, { by: string; after: string; of: (row: Row) => string | number }> = {
   "-createdAt": {
-    list: "media-created-desc",
     by: "created_at DESC, id DESC",
     after: "(created_at, id) < ($1::timestamptz, $2::uuid)",
     of: (row) => row.created_at
   },
   createdAt: {
-    list: "media-created",
     by: "created_at, id",
     after: "(created_at, id) > ($1::timestamptz, $2::uuid)",
     of: (row) => row.created_at
   },
   title: {
-    list: "media-title",
-    by: `title COLLATE "C", id`,
-    after: `(title COLLATE "C", id) > ($1::text, $2::uuid)`,
-    of: (row) => row.title
+    by: `left(title, 100) COLLATE "C", id`,
+    after: `(left(title, 100) COLLATE "C", id) > ($1::text, $2::uuid)`,
+    of: (row) => [...row.title].slice(0, 100).join("")
   },
   "-durationSeconds": {
-    list: "media-duration-desc",
     by: "coalesce(duration_seconds, -1) DESC, id DESC",
     after: "(coalesce(duration_seconds, -1), id) < ($1::float8, $2::uuid)",
     of: (row) => row.duration_seconds ?? -1
@@ -141,6 +135,10 @@ class Conditions {
     return this.parts.join(" AND ")
   }
 }
+
+/** A cursor belongs to one list of one user. */
+const nameOf = (principal: Principal, { cursor: _cursor, limit: _limit, ...rest }: ListQuery) =>
+  `media.${principal.userId}.${JSON.stringify(Object.entries(rest).toSorted(([a], [b]) => (a < b ? -1 : 1)))}`
 
 const requireRead = (principal: Principal) => {
   if (!principal.permissions.has("media:read")) {
@@ -212,7 +210,8 @@ export const make = (database: Database, keys: Keys) => {
   return {
     list: async (principal: Principal, query: ListQuery) => {
       requireRead(principal)
-      const order = orders[query.sort]
+      const order = orders[query.sort ?? "-createdAt"]
+      const list = nameOf(principal, query)
       const where = new Conditions()
       where.add("deleted_at IS NULL")
       where.visibleTo(principal)
@@ -226,12 +225,7 @@ export const make = (database: Database, keys: Keys) => {
           principal.userId
         )
       }
-      const words = query.q?.trim() ?? ""
-      if (words !== "") {
-        const pattern = `%${words.replace(/[\\%_]/g, "\\$&")}%`
-        where.add("(search @@ websearch_to_tsquery('simple', $1) OR title ILIKE $2)", words, pattern)
-      }
-      if (query.cursor !== undefined) where.add(order.after, ...position(order.list, query.cursor))
+      if (query.cursor !== undefined) where.add(order.after, ...position(list, query.cursor))
       const rows = await database.read<Row>(
         `SELECT ${columns} FROM media_items WHERE ${where.text} ORDER BY ${order.by} LIMIT $${where.values.length + 1}::int`,
         [...where.values, query.limit + 1]
@@ -241,7 +235,7 @@ export const make = (database: Database, keys: Keys) => {
       const encoded = last && Buffer.from(JSON.stringify([order.of(last), last.id])).toString("base64url")
       return {
         items: shown.map((row) => present(row, principal)),
-        nextCursor: encoded === undefined ? null : `${encoded}.${keys.sign("cursor", `${order.list}.${encoded}`)}`
+        nextCursor: encoded === undefined ? null : `${encoded}.${keys.sign("cursor", `${list}.${encoded}`)}`
       }
     },
     byId: async (principal: Principal, id: string) => {

@@ -48,13 +48,7 @@ export const compare = async (
     }
     for (const id of ids) await same(`/media/${id}`, credential)
   }
-  for (const query of [
-    "sort=title",
-    "sort=-durationSeconds&tag=walks",
-    "status=failed&limit=7",
-    "owner=me",
-    "q=river"
-  ]) {
+  for (const query of ["sort=title", "sort=-durationSeconds&tag=walks", "status=failed&limit=7", "owner=me"]) {
     await same(`/media?${query}`, token)
   }
 
