@@ -1,3 +1,4 @@
+import * as Timestamp from "@joy/domain/Timestamp"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 
@@ -50,7 +51,7 @@ export const write = Effect.fn("Backup.write")(function* (path: string) {
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const migration = yield* Migrations.current
-      const createdAt = new Date().toISOString()
+      const createdAt = yield* Timestamp.now
       yield* put(JSON.stringify({ kind: "joy-backup", version: formatVersion, migration, program: version, createdAt }))
       const counts: Record<string, number> = {}
       for (const { columns, name } of yield* tables) {

@@ -1,3 +1,4 @@
+import * as Timestamp from "@joy/domain/Timestamp"
 import * as Effect from "effect/Effect"
 
 import { version } from "../Version.ts"
@@ -15,7 +16,7 @@ export const write = Effect.fn("Export.write")(function* (path: string | null) {
   const { add, end } = counter("Exporting")
   return yield* Lines.write(path, { gzip: false }, (put) =>
     Effect.gen(function* () {
-      const createdAt = new Date().toISOString()
+      const createdAt = yield* Timestamp.now
       yield* put(JSON.stringify({ kind: "joy-export", version: formatVersion, program: version, createdAt }))
       const counts: Record<string, number> = {}
       for (const { kind, query } of sections) {
