@@ -82,7 +82,16 @@ const commands = {
   "flac-24.mka": "-i @flac-24.mp4 -c copy",
   "alac.mka": "-i @alac.m4a -c copy",
   "mp3.mka": "-i @mp3.mp4 -c copy",
-  "eac3.mka": "-i @eac3.mp4 -c copy"
+  "eac3.mka": "-i @eac3.mp4 -c copy",
+  "constant.mp3": `${sound} -c:a libmp3lame -b:a 128k`,
+  "variable.mp3": `${other} -c:a libmp3lame -q:a 4 -metadata title=Tone -write_id3v1 1`,
+  "half-rate.mp3": `${sound} -c:a libmp3lame -ar 22050 -ac 1 -write_xing 0`,
+  "aac.aac": "-i @aac.m4a -c copy",
+  "adts.m4a": "-i @aac.aac -c copy",
+  "flac.flac": `${sound} -c:a flac`,
+  "flac-24.flac": "-i @flac-24.mp4 -c copy",
+  "opus.opus": `${sound} -c:a libopus`,
+  "opus-mono.ogg": `${sound} -ac 1 -c:a libopus -frame_duration 60`
 } as const
 
 export type Name = keyof typeof commands

@@ -1,5 +1,5 @@
 /**
- * Damaged MP4 and Matroska files through the index builder and the packager, in memory: `npm run soak -- indexes [count] [seed] [first]`,
+ * Damaged files of every container through the index builder and the packager, in memory: `npm run soak -- indexes [count] [seed] [first]`,
  * a million and 1 if not said. Each has to end in an index that holds together, or in a failure of ours; nothing may be read
  * outside the object, and memory has to stay flat. What breaks a rule is told with its number, so that
  * `npm run soak -- indexes 1 <seed> <number>` does that one alone.
@@ -40,7 +40,11 @@ const formats: Readonly<Record<string, string>> = {
   "languages.mkv": "-i languages.mp4 -map 0 -c copy",
   "mp3.mkv": "-i mp3.mp4 -c copy",
   "vp9.webm": "-i vp9.mp4 -c copy",
-  "flac.mka": "-i flac.mp4 -c copy"
+  "flac.mka": "-i flac.mp4 -c copy",
+  "sound.mp3": `${sound} -c:a libmp3lame`,
+  "sound.aac": "-i sound.m4a -c copy",
+  "sound.flac": "-i flac.mp4 -c copy",
+  "sound.opus": `${sound} -c:a libopus`
 }
 
 const results = new Map<string, number>()

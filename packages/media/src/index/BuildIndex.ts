@@ -6,6 +6,8 @@ import type * as Scope from "effect/Scope"
 import { UnreadableMedia } from "../MediaError.ts"
 import * as ObjectBytes from "../ObjectBytes.ts"
 import { sniff, sniffBytes } from "../Sniff.ts"
+import * as AudioIndex from "./audio/AudioIndex.ts"
+import * as OggOpus from "./audio/OggOpus.ts"
 import { headBytes, type IndexFailure, type IndexSource, step } from "./IndexSource.ts"
 import * as MatroskaIndex from "./matroska/MatroskaIndex.ts"
 import type { MediaIndex } from "./MediaIndex.ts"
@@ -29,6 +31,12 @@ export const buildFrom = Effect.fn("BuildIndex.buildFrom")(function* (
       return yield* Mp4Index.build(source)
     case "matroska":
       return yield* MatroskaIndex.build(source)
+    case "mp3":
+    case "adts":
+    case "flac":
+      return yield* AudioIndex.build(source)
+    case "ogg":
+      return yield* OggOpus.build(source)
     default:
       return yield* new UnreadableMedia({ step, reason: "is in no container that segments are made from" })
   }

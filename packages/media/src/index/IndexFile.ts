@@ -169,6 +169,11 @@ const readSamples = (columns: ColumnReader, { columns: described, header }: Desc
   return { count, offsets, sizes, dts, compositionOffsets, keys, entries }
 }
 
+const readTrack = (columns: ColumnReader, track: Described, sizeBytes: number): IndexTrack => ({
+  ...track.header,
+  samples: readSamples(columns, track, sizeBytes)
+})
+
 const readCues = (columns: ColumnReader, described: typeof Description.Type): Cues | null => {
   const { cues, sizeBytes } = described
   if (cues === null) return null
@@ -198,10 +203,7 @@ const readColumns = (columns: ColumnReader, description: typeof Description.Type
   }
   const index = {
     ...described,
-    tracks: tracks.map((track): IndexTrack => ({
-      ...track.header,
-      samples: readSamples(columns, track, described.sizeBytes)
-    })),
+    tracks: tracks.map((track) => readTrack(columns, track, described.sizeBytes)),
     cues: readCues(columns, description)
   }
   if (!columns.isAtEnd) throw new Refused("goes on behind its end")

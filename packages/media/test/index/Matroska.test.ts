@@ -1,11 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 
-import { buildFrom } from "../../src/index/BuildIndex.ts"
 import * as IndexFile from "../../src/index/IndexFile.ts"
-import { endOf, samplesIn, stretchOf } from "../../src/index/matroska/Stretches.ts"
-import { presentedAt, type Samples } from "../../src/index/MediaIndex.ts"
-import * as MemorySource from "./MemorySource.ts"
+import { read, sizes, times } from "./MkvReading.ts"
 import {
   behind,
   blockBody,
@@ -17,7 +14,10 @@ import {
   float64,
   frame,
   info,
+  inOneCluster,
+  key,
   Lacing,
+  pictures,
   segment,
   simpleBlock,
   sized,
@@ -25,51 +25,6 @@ import {
   tracks,
   unknownSize
 } from "./SmallMkv.ts"
-
-/** The index, and the samples of every stretch from cue to cue, joined. */
-const read = Effect.fnUntraced(function* (file: Uint8Array) {
-  const source = MemorySource.of(file)
-  const index = yield* buildFrom(source)
-  const { cues } = index
-  const parts: Array<Samples> = []
-  for (let cue = 0; cue < (index.cues?.count ?? 0); cue++) {
-    if (cues === null) break
-    const stretch = stretchOf(cues, cue, cue + 1)
-    const [samples] = yield* samplesIn(
-      { ...index, cues },
-      stretch,
-      yield* source.read(stretch.start, endOf(stretch, cues))
-    )
-    if (samples !== undefined) parts.push(samples)
-  }
-  const frames = parts.flatMap((samples) =>
-    [...samples.sizes].map((size, i) => ({
-      size,
-      bytes: [...file.subarray(samples.offsets[i], (samples.offsets[i] ?? 0) + size)],
-      at: presentedAt({ samples, shift: index.tracks[0]?.shift ?? 0 }, i),
-      dts: samples.dts[i] ?? 0
-    }))
-  )
-  assert.deepStrictEqual(source.outside, [])
-  return { source, index, parts, frames }
-})
-
-const times = (frames: ReadonlyArray<{ readonly at: number }>) => frames.map(({ at }) => at)
-const sizes = (frames: ReadonlyArray<{ readonly size: number }>) => frames.map(({ size }) => size)
-
-const inOneCluster = (...blocks: ReadonlyArray<Uint8Array>) => segment(info, tracks(track()), cluster(100, ...blocks))
-
-const failureOf = (file: Uint8Array) => Effect.map(Effect.flip(read(file)), ({ _tag }) => _tag)
-
-/** A track of pictures whose codec needs no configuration either. */
-const pictures = element(
-  0xae,
-  element(0xd7, 1),
-  element(0x83, 1),
-  element(0x86, "V_VP8"),
-  element(0xe0, element(0xb0, 64), element(0xba, 36))
-)
-const key = 0x80
 
 const picture = (time: number, flags = 0) => simpleBlock(time, flags, frame(4))
 
@@ -156,21 +111,6 @@ describe("The index of Matroska", () => {
     })
   )
 
-  for (const [what, ...block] of [
-    ["Xiph's lacing that goes on behind its block", key | Lacing.xiph, Uint8Array.of(2, 255, 255, 255)],
-    ["frames that are larger than their block", key | Lacing.xiph, Uint8Array.of(1, 100), frame(50)],
-    ["a frame of less than nothing", key | Lacing.ebml, Uint8Array.of(2, 0x81, 0x80), frame(50)],
-    ["frames of one size that are not", key | Lacing.fixed, Uint8Array.of(2), frame(50)],
-    ["lacing of nothing", key | Lacing.fixed]
-  ] as const) {
-    it.effect(`refuses ${what}`, () =>
-      Effect.gen(function* () {
-        const [flags, ...parts] = block
-        assert.strictEqual(yield* failureOf(inOneCluster(simpleBlock(0, flags, ...parts))), "UnreadableMedia")
-      })
-    )
-  }
-
   it.effect("takes durations from groups, and keyframes from what they refer to", () =>
     Effect.gen(function* () {
       const { parts } = yield* read(
@@ -250,15 +190,6 @@ describe("The index of Matroska", () => {
     })
   )
 
-  it.effect("refuses a stretch whose cue leads to no cluster", () =>
-    Effect.gen(function* () {
-      const head = [info, tracks(pictures)]
-      const clusters = [0, 1000, 2000].map((time) => cluster(time, simpleBlock(0, key, frame(20))))
-      const points = cues(cuePoint(0, behind(...head)), cuePoint(1000, behind(...head) + 7))
-      assert.strictEqual(yield* failureOf(segment(...head, ...clusters, points)), "UnreadableMedia")
-    })
-  )
-
   it.effect("leaves out tracks that are compressed or that no segment takes, and says which", () =>
     Effect.gen(function* () {
       const compressed = track(element(0x6d80, element(0x6240)))
@@ -284,55 +215,6 @@ describe("The index of Matroska", () => {
       for (const file of [segment(), segment(info, tracks(track())), segment(tracks(), cluster(0))]) {
         const { index } = yield* read(file)
         assert.deepStrictEqual([index.tracks.length, index.durationSeconds], [0, 0])
-      }
-    })
-  )
-
-  it.effect("refuses more tracks than a film has, and clocks that run beyond all numbers", () =>
-    Effect.gen(function* () {
-      const block = simpleBlock(0, key, frame(5))
-      const many = tracks(...Array.from({ length: 100 }, () => track()))
-      assert.strictEqual(yield* failureOf(segment(info, many, cluster(0, block))), "UnreadableMedia")
-      const late = element(0x1f43b675, element(0xe7, new Uint8Array(8).fill(0x7f)), block)
-      assert.strictEqual(yield* failureOf(segment(info, tracks(track()), late)), "UnreadableMedia")
-    })
-  )
-
-  it.effect("passes over ten megabytes of void in a read, and refuses them in a million elements", () =>
-    Effect.gen(function* () {
-      const parts = [tracks(track()), cluster(0, simpleBlock(0, key, frame(5)))]
-      const { frames, source } = yield* read(segment(info, element(0xec, new Uint8Array(10 * 2 ** 20)), ...parts))
-      assert.strictEqual(frames.length, 1)
-      assert.isAtMost(source.reads.length, 6)
-      const voids = Buffer.alloc(2 * 2 ** 20, Uint8Array.of(0xec, 0x80))
-      assert.strictEqual(yield* failureOf(segment(info, voids, ...parts)), "UnreadableMedia")
-    })
-  )
-
-  it.effect("refuses elements that are nested without an end, and an index of a gigabyte without reading it", () =>
-    Effect.gen(function* () {
-      const nested = Buffer.alloc(2 ** 20, Uint8Array.of(0x1f, 0x43, 0xb6, 0x75, 0xff))
-      assert.strictEqual(yield* failureOf(segment(info, tracks(track()), nested)), "MediaResourceExceeded")
-      const far = Buffer.concat([ebml, sized(0x18538067, 2 ** 31, info, sized(0x1654ae6b, 2 ** 30))])
-      const error = yield* Effect.flip(buildFrom({ ...MemorySource.of(far), sizeBytes: 2 ** 32 }))
-      assert.strictEqual(error._tag, "MediaResourceExceeded")
-    })
-  )
-
-  it.effect("plays what is cut short as far as it goes, wherever it is cut", () =>
-    Effect.gen(function* () {
-      const clusters = [0, 1000, 2000].map((time) => cluster(time, simpleBlock(0, key, frame(20))))
-      const file = segment(info, tracks(pictures), ...clusters)
-      const whole = yield* read(file)
-      for (let length = 9; length < file.length; length++) {
-        const source = MemorySource.of(file.subarray(0, length))
-        const result = yield* Effect.result(buildFrom(source))
-        assert.deepStrictEqual(source.outside, [])
-        if (result._tag === "Failure") assert.strictEqual(result.failure._tag, "UnreadableMedia", String(length))
-        else if (result.success.tracks.length > 0) {
-          const { frames } = yield* read(file.subarray(0, length))
-          assert.deepStrictEqual(frames, whole.frames.slice(0, frames.length), String(length))
-        }
       }
     })
   )

@@ -75,3 +75,17 @@ export const cues = (...points: ReadonlyArray<Uint8Array>): Uint8Array => elemen
 /** Where the cluster would begin behind these parts of a segment. */
 export const behind = (...parts: ReadonlyArray<Uint8Array>): number =>
   parts.reduce((sum, { length }) => sum + length, 0)
+
+/** A track of pictures whose codec needs no configuration either. */
+export const pictures = element(
+  0xae,
+  element(0xd7, 1),
+  element(0x83, 1),
+  element(0x86, "V_VP8"),
+  element(0xe0, element(0xb0, 64), element(0xba, 36))
+)
+/** The flag of a keyframe, and of every frame of sound. */
+export const key = 0x80
+
+export const inOneCluster = (...blocks: ReadonlyArray<Uint8Array>) =>
+  segment(info, tracks(track()), cluster(100, ...blocks))

@@ -24,7 +24,11 @@ describeWith(["ffmpeg"], "Damaged containers", () => {
         "sound.m4a": TestMedia.audio({ container: "m4a", seconds: 1 }),
         "cues.mkv": TestMedia.video({ ...small, container: "mkv" }),
         "live.mkv": TestMedia.video({ ...small, container: "mkv", extra: ["-live", "1"] }),
-        "sound.webm": TestMedia.audio({ container: "webm", seconds: 1 })
+        "sound.webm": TestMedia.audio({ container: "webm", seconds: 1 }),
+        "sound.mp3": TestMedia.audio({ container: "mp3", seconds: 1 }),
+        "sound.aac": TestMedia.audio({ container: "aac", seconds: 1 }),
+        "sound.flac": TestMedia.audio({ container: "flac", seconds: 1 }),
+        "sound.opus": TestMedia.audio({ container: "opus", seconds: 1 })
       })
       const files = new Map(Object.entries(paths).map(([name, path]) => [name, readFileSync(path)]))
       const results = new Map<string, number>()

@@ -110,15 +110,46 @@ describeWith(["chromium", "ffmpeg"], "a player in Chromium", () => {
         [
           "VP9 and Opus",
           { videoCodec: "libvpx-vp9", audioCodec: "libopus", extra: ["-cpu-used", "8", "-deadline", "realtime"] }
+        ],
+        ["H.264 and AAC of Matroska", { container: "mkv" }],
+        ["reordered H.264 of a recording without cues", { container: "mkv", extra: ["-bf", "3", "-live", "1"] }],
+        ["H.264 and MP3 of Matroska", { container: "mkv", audioCodec: "libmp3lame" }],
+        [
+          "VP9 and Opus of WebM",
+          {
+            container: "webm",
+            videoCodec: "libvpx-vp9",
+            audioCodec: "libopus",
+            extra: ["-cpu-used", "8", "-deadline", "realtime"]
+          }
         ]
       ] as const) {
         it.effect(`plays ${name} by HLS: begins, seeks to five points, and reaches the end without a stall`, () =>
           Effect.gen(function* () {
             const { play } = yield* World
-            const { hls } = yield* play(`${name}.mp4`, yield* TestMedia.video({ seconds, ...options }))
+            const film: TestMedia.VideoOptions = { seconds, ...options }
+            const { hls } = yield* play(`${name}.${film.container ?? "mp4"}`, yield* TestMedia.video(film))
             const { state } = yield* watch(name, `playHls(${JSON.stringify(hls)})`)
             assert.deepStrictEqual([state.width, state.height], [320, 180])
             assert.isAbove(state.frames, 10)
+          })
+        )
+      }
+
+      for (const [name, options] of [
+        ["MP3", { container: "mp3" }],
+        ["AAC in ADTS", { container: "aac" }],
+        [
+          "FLAC of 24 bits",
+          { container: "flac", extra: ["-sample_fmt", "s32", "-bits_per_raw_sample", "24", "-ar", "96000"] }
+        ],
+        ["Opus in Ogg", { container: "opus" }]
+      ] as const) {
+        it.effect(`plays ${name} by HLS from beginning to end`, () =>
+          Effect.gen(function* () {
+            const { play } = yield* World
+            const { hls } = yield* play(`${name}.${options.container}`, yield* TestMedia.audio({ seconds, ...options }))
+            yield* watch(name, `playHls(${JSON.stringify(hls)})`)
           })
         )
       }
