@@ -17,6 +17,7 @@ import traces from "./0016_traces.ts"
 import progress from "./0017_progress.ts"
 import shares from "./0018_shares.ts"
 import search from "./0019_search.ts"
+import facets from "./0020_facets.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -38,7 +39,8 @@ export const migrations = {
   "0016_traces": traces,
   "0017_progress": progress,
   "0018_shares": shares,
-  "0019_search": search
+  "0019_search": search,
+  "0020_facets": facets
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

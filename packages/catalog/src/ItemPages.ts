@@ -12,7 +12,6 @@ import type { Timestamp } from "@joy/domain/Timestamp"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
-import { isSqlError } from "effect/sql/SqlError"
 import type * as Statement from "effect/sql/Statement"
 
 import { conditionsOf, wordsOf } from "./ItemFilters.ts"
@@ -20,6 +19,7 @@ import * as KnownItems from "./KnownItems.ts"
 import { type Order, orders } from "./MediaOrder.ts"
 import { columns, type MediaRow } from "./MediaRow.ts"
 import { viewer } from "./MediaView.ts"
+import { planned } from "./PlannedReads.ts"
 import * as SearchPages from "./SearchPages.ts"
 import * as SearchTerms from "./SearchTerms.ts"
 import { trashOf, visibleTo } from "./VisibleItems.ts"
@@ -64,14 +64,6 @@ export const make = Effect.gen(function* () {
   const found = SearchPages.make(sql)
   const item = columns(sql)
   const none: Page<MediaItem> = { items: [], nextCursor: null }
-
-  /** For what few or many items may have: a plan that was made for another word would be slow for this one. */
-  const planned = <A, E>(effect: Effect.Effect<A, E>) =>
-    sql`SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`.pipe(
-      Effect.andThen(effect),
-      sql.withTransaction,
-      Effect.catchIf(isSqlError, Effect.die)
-    )
 
   const rowsBy = (order: Order, query: PageQuery, conditions: ReadonlyArray<Statement.Fragment>) =>
     sql<MediaRow>`
@@ -124,7 +116,7 @@ export const make = Effect.gen(function* () {
     const conditions = conditionsOf(sql, query, principal)
     if (position !== null) conditions.push(order.after(sql, position))
     const select = Effect.orDie(knownRowsBy(order, query, conditions))
-    const rows = yield* query.tag !== undefined || query.favourite !== undefined ? planned(select) : select
+    const rows = yield* query.tag !== undefined || query.favourite !== undefined ? planned(sql, select) : select
     const page = Keyset.page(signer, list, query, rows, ({ row }) => order.of(row))
     const { nameFor, present } = yield* viewFor(principal)
     return { ...page, items: page.items.map((item) => KnownItems.viewOf(item, nameFor(item.row), present)) }
@@ -139,6 +131,7 @@ export const make = Effect.gen(function* () {
       const plan = yield* search(words)
       if (plan === null) return none
       const { level, rows } = yield* planned(
+        sql,
         firstFound(plan.levels, position?.level, (tsquery, at) =>
           found(plan, tsquery, conditions, position?.at ?? SearchPages.startOf(at), Keyset.rowLimit(query))
         )
@@ -151,6 +144,7 @@ export const make = Effect.gen(function* () {
     if (plan === null) return none
     if (position !== null) conditions.push(order.after(sql, position.at))
     const { level, rows } = yield* planned(
+      sql,
       firstFound(plan.levels, position?.level, (tsquery) =>
         rowsBy(order, query, [...conditions, sql`search @@ ${tsquery}::tsquery`])
       )

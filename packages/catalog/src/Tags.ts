@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError } from "effect/sql/SqlError"
 
+import { seenBy } from "./FacetCounts.ts"
 import { decodeRows, withId } from "./ItemRows.ts"
 import { visibleTo } from "./VisibleItems.ts"
 
@@ -53,10 +54,10 @@ export class Tags extends Context.Service<
         const after = yield* Keyset.position(signer, "tags", Schema.Tuple([Schema.String]), query.cursor)
         const part = `%${(query.q ?? "").normalize("NFC").replace(/[\\%_]/g, "\\$&")}%`
         const rows = yield* decode(sql`
-          SELECT tag, count(*)::integer AS count FROM media_items, unnest(tags) AS tag
-          WHERE deleted_at IS NULL AND ${visibleTo(sql, principal)} AND tag ILIKE ${part}
-            AND ${after === null ? sql`TRUE` : sql`tag > ${after[0]}::text COLLATE "C"`}
-          GROUP BY tag ORDER BY tag COLLATE "C" LIMIT ${Keyset.rowLimit(query)}::integer`)
+          SELECT value AS tag, sum(count)::integer AS count FROM ${seenBy(sql, principal)} AS counts
+          WHERE facet = 'tag' AND value ILIKE ${part}
+            AND ${after === null ? sql`TRUE` : sql`value > ${after[0]}::text COLLATE "C"`}
+          GROUP BY value HAVING sum(count) > 0 ORDER BY value LIMIT ${Keyset.rowLimit(query)}::integer`)
         return Keyset.page(signer, "tags", query, rows, ({ tag }) => [tag])
       })
 

@@ -5,6 +5,7 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 
 import { Authorization } from "./Authorization.ts"
+import { Facets } from "./Facets.ts"
 import { MediaItemId, ScanId } from "./Ids.ts"
 import {
   ContentUnavailable,
@@ -33,7 +34,7 @@ const filters = {
   owner: Schema.optionalKey(Schema.Literal("me")),
   favourite: Schema.optionalKey(Schema.Literal("1"))
 }
-const MediaFilters = Schema.Struct(filters)
+export const MediaFilters = Schema.Struct(filters)
 export type MediaFilters = typeof MediaFilters.Type
 
 /** The query of `GET /media`. Without a sort what was looked for is sorted by relevance, and anything else by time. */
@@ -60,6 +61,15 @@ export class MediaApi extends HttpApiGroup.make("media")
       success: Page("MediaPage", MediaItem),
       error: [Forbidden, InvalidRequest]
     }).annotateMerge(OpenApi.annotations({ summary: "The items that the user may see" })),
+    HttpApiEndpoint.get("facets", "/facets", {
+      query: MediaFilters,
+      success: Facets,
+      error: Forbidden
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "How many there are of each type, tag, year and codec, of what the list would have"
+      })
+    ),
     HttpApiEndpoint.post("refresh", "/refresh", {
       query: { acceptMissing: Schema.optionalKey(Schema.Literal("1")) },
       success: Schema.Struct({ scanId: ScanId }).pipe(HttpApiSchema.status(202)),

@@ -1,3 +1,4 @@
+import { FacetCounts } from "@joy/catalog/FacetCounts"
 import * as Clock from "effect/Clock"
 import * as MachineId from "effect/cluster/MachineId"
 import * as Snowflake from "effect/cluster/Snowflake"
@@ -15,14 +16,15 @@ export class Maintenance extends Context.Service<
   {
     /** Events that everybody has seen, and scans that nobody asks for any more. */
     readonly hourly: Effect.Effect<void>
-    /** Messages of workflows that ended: nothing upstream deletes those. */
+    /** Messages of workflows that ended, which nothing upstream deletes, and what facets have to add up. */
     readonly frequent: Effect.Effect<void>
   }
 >()("@joy/ingest/Maintenance") {
-  static readonly layer = Layer.effect(
+  static readonly layerNoDeps = Layer.effect(
     Maintenance,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const facets = yield* FacetCounts
 
       const hourly = Effect.gen(function* () {
         // A client that was away for longer than this asks for everything anew, and has to learn that it must.
@@ -60,9 +62,12 @@ export class Maintenance extends Context.Service<
             DELETE FROM cluster_replies USING ended WHERE cluster_replies.request_id = ended.id
           )
           DELETE FROM cluster_messages USING ended WHERE cluster_messages.id = ended.id`
+        yield* facets.fold
       }).pipe(Effect.orDie, Effect.withSpan("Maintenance.frequent"))
 
       return Maintenance.of({ hourly, frequent })
     })
   )
+
+  static readonly layer = Maintenance.layerNoDeps.pipe(Layer.provide(FacetCounts.layer))
 }

@@ -1,3 +1,4 @@
+import { MediaFacets } from "@joy/catalog/MediaFacets"
 import { MediaItems } from "@joy/catalog/MediaItems"
 import { Api } from "@joy/domain/Api"
 import { ThumbnailViewer } from "@joy/domain/ThumbnailAuthorization"
@@ -22,6 +23,7 @@ export const MediaHandlers = HttpApiBuilder.group(
   "media",
   Effect.fn(function* (handlers) {
     const items = yield* MediaItems
+    const facets = yield* MediaFacets
     const originals = yield* Originals
     const thumbnails = yield* ThumbnailImages
     const scans = yield* Scans
@@ -32,6 +34,7 @@ export const MediaHandlers = HttpApiBuilder.group(
     return handlers.handleAll({
       list: ({ query }) => Effect.map(items.list(query), JsonTexts.page),
       byId: ({ params }) => Effect.map(items.byId(params.id), JsonTexts.response),
+      facets: ({ query }) => facets.of(query),
       failures: ({ query }) => items.failures(query),
       retry: ({ params }) => failures.retry(params.id),
       retryFailures: () => Effect.map(failures.retryAll(), (retried) => ({ retried })),

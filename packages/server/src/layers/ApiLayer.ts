@@ -3,6 +3,7 @@ import { AuditLog } from "@joy/auth/AuditLog"
 import { Favourites } from "@joy/catalog/Favourites"
 import { ItemAudiences } from "@joy/catalog/ItemAudiences"
 import { MediaChanges } from "@joy/catalog/MediaChanges"
+import { MediaFacets } from "@joy/catalog/MediaFacets"
 import { MediaItems } from "@joy/catalog/MediaItems"
 import { Shares } from "@joy/catalog/Shares"
 import { Tags } from "@joy/catalog/Tags"
@@ -89,6 +90,7 @@ const news = Layer.unwrap(
 
 const catalogue = Layer.mergeAll(
   MediaChanges.layer,
+  MediaFacets.layer,
   Favourites.layer,
   Shares.layer,
   Tags.layer,

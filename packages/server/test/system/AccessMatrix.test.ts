@@ -294,6 +294,7 @@ const rules: Readonly<Record<string, Rule>> = {
     body: ({ actor, world }) => ({ action: "tag", tags: [`by ${actor}`], ids: [world.privateId] })
   },
   "GET /tags": { statuses: signedIn },
+  "GET /media/facets": { statuses: signedIn },
   "PATCH /tags/:tag": {
     statuses: curators(200),
     make: makeTag,
@@ -470,6 +471,8 @@ describeWith(["ffmpeg"], "who may do what", () => {
         )
         const found = yield* signedIn.viewer.client.media.list({ query: { q: "film" } })
         assert.deepStrictEqual(found.items, [])
+        const facets = yield* signedIn.viewer.client.media.facets({ query: {} })
+        assert.deepStrictEqual(facets.types, [{ value: "video", count: 1 }])
       })
     )
 
