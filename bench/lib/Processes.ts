@@ -26,6 +26,12 @@ const sumMillis = (fields: ReadonlyArray<string>) =>
 /** CPU time that a process has used, all its threads and not its children, in milliseconds. */
 export const cpuMillis = (pid: number) => sumMillis(stat(pid).slice(11, 13))
 
+/** CPU time that the children of a process have used which it has waited for. */
+export const endedChildrenCpuMillis = (pid: number) => sumMillis(stat(pid).slice(13, 15))
+
+/** Bytes that a process has read by system calls, of files and of sockets. */
+export const bytesRead = (pid: number) => Number(/^rchar: (\d+)$/m.exec(read(`/proc/${pid}/io`))?.[1] ?? 0)
+
 /** CPU time that a process and everything below it have used, those too that ended meanwhile. */
 export const treeCpuMillis = (root: number) =>
   tree(root).reduce((sum, pid) => sum + sumMillis(stat(pid).slice(11, 15)), 0)

@@ -108,6 +108,8 @@ export const noSamples: Samples = {
 /** More than any film has (ten hours with 60 pictures a second and two tracks of sound), and what is kept of them stays small. */
 export const maxSamples = 8_000_000
 export const maxTracks = 64
+/** From one sample entry to another and back: a recording that was put together of many has as many. */
+export const maxEntryChanges = 1_000
 /** No clock that starts at 0 gets there, and sums of such times are still exact. */
 export const maxTicks = 2 ** 51
 
@@ -116,9 +118,6 @@ export const presentedAt = ({ samples, shift }: Pick<IndexTrack, "samples" | "sh
   (samples.dts[sample] ?? 0) + (samples.compositionOffsets?.[sample] ?? 0) + shift
 
 export const durationOf = ({ dts }: Samples, sample: number): number => (dts[sample + 1] ?? 0) - (dts[sample] ?? 0)
-
-/** Of all of its samples together. */
-export const bytesOf = ({ sizes }: Samples): number => sizes.reduce((sum, size) => sum + size, 0)
 
 /** Ticks from the first presentation of a track to the end of the last. */
 export const extentOf = (track: IndexTrack): { readonly start: number; readonly end: number } => {

@@ -35,6 +35,18 @@ const isWorthwhile = (wanted: number, span: number) => span <= wanted * 1.125 + 
 /** More than an hour of the best picture there is. Offsets within a segment are 31 bits. */
 export const maxSegmentBytes = 2 ** 30
 
+/** Where the first number is that is not below `least`. */
+const firstAtOrAfter = (ascending: Uint32Array, least: number): number => {
+  let low = 0
+  let high = ascending.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((ascending[middle] ?? 0) < least) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 /** Runs end where the next sample is elsewhere, and before a keyframe: only of the first sample a run says that it is one. */
 const runsOf = (planned: PlannedTrack, segment: number): Array<Run> => {
   const { cuts, track } = planned
@@ -59,18 +71,6 @@ const runsOf = (planned: PlannedTrack, segment: number): Array<Run> => {
     from = sample
   }
   return runs
-}
-
-/** Where the first number is that is not below `least`. */
-export const firstAtOrAfter = (ascending: Uint32Array, least: number): number => {
-  let low = 0
-  let high = ascending.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((ascending[middle] ?? 0) < least) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 /** Lays out segment `segment` of a rendition. */

@@ -2,7 +2,7 @@ import { Refused } from "../../demux/DemuxMessages.ts"
 import { maxSamples, maxTicks } from "../MediaIndex.ts"
 import { boxAt, type Box, childrenOf, find, flagsOf, uint64, versionOf } from "./Boxes.ts"
 import type { MovieTrack } from "./Movie.ts"
-import { raise, type Tables } from "./SampleTable.ts"
+import { noteEntry, raise, type Tables } from "./SampleTable.ts"
 
 /** A whole `moof`, and where it begins in the object. */
 export interface Fragment {
@@ -107,7 +107,7 @@ class Gathered {
       // What overlaps the fragment before would be decoded before it.
       this.#end = Math.max(this.#end, decodedAt)
     }
-    if (this.#entries.at(-1)?.entry !== entry) this.#entries.push({ from: this.#count, entry })
+    if (this.#entries.at(-1)?.entry !== entry) noteEntry(this.#entries, this.#count, entry)
     let end = base
     for (const trun of truns) {
       end = this.#addRun(view, trun, { base, end, duration, size, flags: sampleFlags }, sizeBytes)

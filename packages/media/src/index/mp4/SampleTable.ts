@@ -1,5 +1,5 @@
 import { Refused } from "../../demux/DemuxMessages.ts"
-import { maxSamples, maxTicks, noSamples, type Samples } from "../MediaIndex.ts"
+import { maxEntryChanges, maxSamples, maxTicks, noSamples, type Samples } from "../MediaIndex.ts"
 import { type Box, childrenOf, tableOf, uint64, versionOf } from "./Boxes.ts"
 
 /** What the tables of a track say, before its sample entries are looked at. */
@@ -33,6 +33,10 @@ const readSizes = (view: DataView, box: Box, sizeBytes: number): Uint32Array => 
   return sizes
 }
 
+export const noteEntry = (entries: Array<{ from: number; entry: number }>, from: number, entry: number): void => {
+  if (entries.push({ from, entry }) > maxEntryChanges) throw new Refused("changes its sample entry too often")
+}
+
 /** Where the samples are, from the chunks that they lie in (8.7.4 and 8.7.5). */
 const readPlaces = (view: DataView, stsc: Box, chunks: Box, sizes: Uint32Array, sizeBytes: number) => {
   const isLong = chunks.type === "co64"
@@ -46,7 +50,7 @@ const readPlaces = (view: DataView, stsc: Box, chunks: Box, sizes: Uint32Array, 
     while (run + 1 < runs.count && view.getUint32(runs.at + (run + 1) * 12) <= chunk + 1) run++
     const inChunk = Math.min(view.getUint32(runs.at + run * 12 + 4), sizes.length - sample)
     const entry = view.getUint32(runs.at + run * 12 + 8) - 1
-    if (inChunk > 0 && entries.at(-1)?.entry !== entry) entries.push({ from: sample, entry })
+    if (inChunk > 0 && entries.at(-1)?.entry !== entry) noteEntry(entries, sample, entry)
     let at = isLong ? uint64(view, places.at + chunk * 8) : view.getUint32(places.at + chunk * 4)
     for (const last = sample + inChunk; sample < last; sample++) {
       offsets[sample] = at
