@@ -176,7 +176,7 @@ describe("The tables of an MP4", () => {
     })
   )
 
-  it.effect("refuses an index of 500 MB without reading it", () =>
+  it.effect("refuses an index of 500 MB without reading it [M11]", () =>
     Effect.gen(function* () {
       const head = Buffer.from(small())
       const at = head.indexOf("moov") - 4

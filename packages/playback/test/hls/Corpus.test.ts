@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -95,6 +95,27 @@ const toleranceOf = (name: string): number => (/\.(mk[av]|webm)$/.test(name) ? 0
 /** ffprobe takes the heads of ADTS for a part of its packets. */
 const likeness: Partial<Record<SegmentCorpus.Name, SegmentCorpus.Name>> = { "aac.aac": "adts.m4a" }
 
+/** Whether each rendition of pictures promises that its segments can be decoded alone, and whether they can. */
+const aloneIn = Effect.fnUntraced(function* ({ renditions }: Exported) {
+  const withInit = renditions.filter(({ playlist }) => playlist.map !== null)
+  return yield* Effect.forEach(withInit, ({ path, playlist }) =>
+    Effect.gen(function* () {
+      const folder = join(path, "..")
+      const init = readFileSync(join(folder, playlist.map ?? ""))
+      const segments = yield* Effect.forEach(playlist.segments, ({ uri }) => {
+        const file = join(folder, `alone-${uri}.mp4`)
+        writeFileSync(file, Buffer.concat([init, readFileSync(join(folder, uri))]))
+        return packetsOf(file)
+      })
+      const isAlone = segments.every(({ packets }) => {
+        const [first, ...others] = packets.filter(({ kind }) => kind === "video")
+        return first === undefined || (first.isKey && others.every(({ pts }) => pts >= first.pts))
+      })
+      return { path, isPromised: playlist.isIndependent, isAlone }
+    })
+  )
+})
+
 const isMonotonic = (packets: ReadonlyArray<Packet>) =>
   packets.every((packet, i) => i === 0 || packet.dts >= (packets[i - 1]?.dts ?? 0))
 
@@ -143,7 +164,12 @@ describeWith(["ffmpeg"], "A presentation packaged for HLS", () => {
           const told = [...joined.streams, ...fetched.streams].filter(([first]) => !isPacked || first?.kind === "video")
           assert.isTrue(told.every(isMonotonic))
         })
+        const alone = yield* aloneIn(exported)
         noted(name, "playlists", () => {
+          // Cues don't tell what is shown before a keyframe: where they are all that is known, less is promised.
+          for (const { isAlone, isPromised, path } of alone) {
+            if (isPromised || !/\.(mkv|webm)$/.test(name)) assert.strictEqual(isPromised, isAlone, path)
+          }
           assert.deepStrictEqual(exported.multivariant.mistakes, [])
           for (const { playlist } of exported.renditions) assert.deepStrictEqual(playlist.mistakes, [])
           const bandwidth = Math.max(...exported.multivariant.variants.map((variant) => Number(variant["BANDWIDTH"])))

@@ -55,9 +55,13 @@ const readVideo = (view: DataView, entry: Box): SampleEntry | null => {
     case "avc3":
       return avc === undefined ? null : made("h264", entry.type, CodecStrings.ofAvc(body(view, avc), entry.type), avc)
     case "hvc1":
-    case "hev1":
-      // The parameter sets are in the record with either; Safari takes this one alone.
-      return hevc === undefined ? null : made("hevc", "hvc1", CodecStrings.ofHevc(body(view, hevc)), hevc)
+    case "hev1": {
+      if (hevc === undefined) return null
+      const config = body(view, hevc)
+      // Safari takes `hvc1` alone, which says that the parameter sets are in the record: mostly they are with either.
+      const type = (config[22] ?? 0) > 0 ? "hvc1" : entry.type
+      return made("hevc", type, CodecStrings.ofHevc(config, type), hevc)
+    }
     case "dvh1":
     case "dvhe":
       return hevc === undefined || dolby === undefined
