@@ -1,54 +1,31 @@
 /**
- * Ranges of a local original against fs.createReadStream in bare node:http, and memory while a slow reader holds one.
+ * Ranges of an original: of a local one against fs.createReadStream in bare node:http, with memory while a slow reader holds
+ * one; of one in a bucket, by a grant, against the SDK's GetObject in bare node:http.
  *
  * Both servers are processes of their own and are visited in turn, by the same load from a third process. Ours checks a
  * token, the session behind it and the right to see the item, and opens the file anew for each request.
  */
-import { type ChildProcess, spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { mkdirSync, openSync, readSync, closeSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 
-import { atLeast, atMost, figure, median, print, progress } from "./lib/Figures.ts"
+import { atMost, figure, print, progress } from "./lib/Figures.ts"
 import { withFolder } from "./lib/Folder.ts"
+import * as Gateway from "./lib/Gateway.ts"
 import * as Joy from "./lib/Joy.ts"
-import type { Job, Result } from "./lib/load.ts"
 import { clip, pad } from "./lib/Media.ts"
-import { cpuMillis, openTimes, rssMiB } from "./lib/Processes.ts"
+import { openTimes, rssMiB } from "./lib/Processes.ts"
+import { compare, startRival } from "./lib/RangeVisits.ts"
 
 const mebi = 2 ** 20
 const rangeBytes = 4 * mebi
 const fileBytes = 256 * mebi
 const slowBytes = 2048 * mebi
 const connections = 4
-const visits = 16
-const visitMillis = 2000
 const slowMillis = 10_000
 const slowBytesPerSecond = 20e6
-
-const outputOf = (child: ChildProcess) =>
-  new Promise<string>((resolve, reject) => {
-    let text = ""
-    let errors = ""
-    child.stdout?.on("data", (chunk: Buffer) => (text += chunk.toString()))
-    child.stderr?.on("data", (chunk: Buffer) => (errors += chunk.toString()))
-    child.on("error", reject)
-    child.on("close", (code) => (code === 0 ? resolve(text) : reject(new Error(errors))))
-  })
-
-const load = async (job: Job): Promise<Result> => {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "lib", "load.ts"), JSON.stringify(job)])
-  return JSON.parse(await outputOf(child))
-}
-
-const startRival = async (path: string) => {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "lib", "rival.ts"), path])
-  process.on("exit", () => child.kill("SIGKILL"))
-  const port = await new Promise<number>((resolve) => child.stdout.once("data", (chunk) => resolve(Number(chunk))))
-  return { pid: child.pid ?? 0, port, stop: () => child.kill("SIGKILL") }
-}
 
 /** Some ranges, byte by byte: a server that is quick with the wrong bytes has won nothing. */
 const checkBytes = async (url: string, token: string, path: string) => {
@@ -85,10 +62,56 @@ const readSlowly = async (joy: Joy.Joy, path: string, token: string, during: () 
   return taken
 }
 
+const visited = (joy: Joy.Joy) => ({ pid: joy.pid, port: Number(new URL(joy.url).port) })
+
+/** The path that a playback answers with. */
+const grantedPath = async (joy: Joy.Joy, token: string, id: string) => {
+  const headers = { authorization: `Bearer ${token}` }
+  const response = await fetch(`${joy.url}/media/${id}/playback`, { method: "POST", headers })
+  const [path] = /\/play\/[\w-]+\/content/.exec(await response.text()) ?? []
+  if (path === undefined) throw new Error(`Asking for the playback was answered with ${response.status}`)
+  return path
+}
+
+const inBucket = async (folder: string, file: string) => {
+  progress("Making the bucket")
+  const bucket = "films"
+  const key = "range.mp4"
+  const gateway = await Gateway.start(join(folder, "s3"), bucket)
+  await Gateway.put(gateway.endpoint, bucket, key, file)
+  const home = join(folder, "bucket")
+  const settings = {
+    S3_BUCKET: bucket,
+    S3_ENDPOINT: gateway.endpoint,
+    S3_REGION: "us-east-1",
+    S3_FORCE_PATH_STYLE: "on",
+    AWS_ACCESS_KEY_ID: Gateway.credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: Gateway.credentials.secretAccessKey,
+    INGEST_INTERVAL: "1h",
+    // Both take the tokens of either.
+    PUBLIC_URL: "http://localhost:8080"
+  }
+  const up = await Joy.start("source", "up", home, settings)
+  const token = await Joy.signIn(up, await Joy.passwordOf(up))
+  const [item] = await Joy.awaitReady(up, token, 1)
+  // Beside it, as in production: bytes leave a process that does nothing else.
+  const joy = await Joy.start("source", "serve", home, settings)
+  const path = await grantedPath(joy, token, item?.id ?? "")
+  await checkBytes(joy.url + path, token, file)
+  const rival = await startRival("rivalBucket.ts", gateway.endpoint, bucket, key)
+  const job = { path, token, sizeBytes: fileBytes, rangeBytes, connections }
+  await compare({ ours: visited(joy), theirs: rival }, job, { where: "bucket", rival: "GetObject", target: 0.9 })
+  rival.stop()
+  await joy.stop()
+  await up.stop()
+  gateway.stop()
+}
+
 await withFolder(async (folder) => {
   progress("Making the files")
   const library = join(folder, "library")
   mkdirSync(library)
+  mkdirSync(join(folder, "bucket"))
   const file = join(library, "range.mp4")
   const large = join(library, "slow.mp4")
   clip(file)
@@ -120,48 +143,18 @@ await withFolder(async (folder) => {
   await sleep(1000)
   const after = rssMiB(joy.pid)
 
-  const rival = await startRival(file)
-  const job = { path: pathOf("range"), token, sizeBytes: fileBytes, rangeBytes, connections, millis: visitMillis }
-  const servers = {
-    ours: { pid: joy.pid, port: Number(new URL(joy.url).port) },
-    theirs: { pid: rival.pid, port: rival.port }
-  }
-  for (const { port } of Object.values(servers)) await load({ ...job, port, millis: 3000 })
-
-  const measured = { ours: empty(), theirs: empty() }
-  for (let visit = 0; visit < visits; visit++) {
-    progress(`Visit ${visit + 1} of ${visits}`)
-    for (const name of visit % 2 === 0 ? (["ours", "theirs"] as const) : (["theirs", "ours"] as const)) {
-      const { pid, port } = servers[name]
-      const before = cpuMillis(pid)
-      const { latencies, millis, requests } = await load({ ...job, port })
-      measured[name].rate.push((requests * 1000) / millis)
-      measured[name].cpu.push((cpuMillis(pid) - before) / requests)
-      measured[name].latency.push(median(latencies))
-    }
-  }
+  const rival = await startRival("rival.ts", file)
+  const servers = { ours: visited(joy), theirs: rival }
+  const job = { path: pathOf("range"), token, sizeBytes: fileBytes, rangeBytes, connections }
+  await compare(servers, job, { where: "folder", rival: "createReadStream", target: 1.3 })
   rival.stop()
-  const ratios = (of: "rate" | "cpu") => measured.ours[of].map((value, at) => value / (measured.theirs[of][at] ?? 1))
-
   await joy.stop()
-
-  figure("requests per second, joy", measured.ours.rate, "/s")
-  figure("requests per second, createReadStream", measured.theirs.rate, "/s")
-  figure("ratio (more is better)", ratios("rate"), "x", atLeast(1.3))
-  figure("CPU per request, joy", measured.ours.cpu, "ms")
-  figure("CPU per request, createReadStream", measured.theirs.cpu, "ms")
-  figure("ratio (less is better)", ratios("cpu"), "x")
-  figure("median latency, joy", measured.ours.latency, "ms")
-  figure("median latency, createReadStream", measured.theirs.latency, "ms")
   figure("slow reader: read of 2 GiB in 10 s", [taken / mebi], "MiB")
   figure("slow reader: memory before", [before], "MiB RSS")
   figure("slow reader: growth at the peak", [peak - before], "MiB RSS", atMost(16))
   figure("slow reader: growth afterwards", [after - before], "MiB RSS")
   figure("slow reader: file closed after the abort", [freedAfter], "ms", atMost(1000))
   figure("slow reader: descriptors left open", [leaked], "", atMost(0))
+  await inBucket(folder, file)
   print("range: 4 MiB ranges of a 256 MiB original on 4 connections")
 })
-
-function empty() {
-  return { rate: [] as Array<number>, cpu: [] as Array<number>, latency: [] as Array<number> }
-}

@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process"
-import { mkdirSync } from "node:fs"
+import { mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+
+import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3"
 
 import { freePort } from "./Port.ts"
 
@@ -24,4 +26,14 @@ export const start = async (folder: string, bucket: string) => {
     await sleep(50)
   }
   return { endpoint, pid: child.pid ?? 0, stop: () => child.kill("SIGKILL") }
+}
+
+export const clientOf = (endpoint: string) =>
+  new S3Client({ endpoint, credentials, region: "us-east-1", forcePathStyle: true })
+
+/** Puts a file into a bucket, as one object. */
+export const put = async (endpoint: string, bucket: string, key: string, path: string) => {
+  const client = clientOf(endpoint)
+  await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: readFileSync(path) }))
+  client.destroy()
 }

@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Stream from "effect/Stream"
 
 import { CorsFields } from "./Cors.ts"
 import * as FileSender from "./FileSender.ts"
@@ -73,30 +72,29 @@ export const responder = Effect.map(CorsFields, (cors) =>
           ...(status === 206 ? { "content-range": `bytes ${start}-${end}/${size}` } : {})
         }
         const contentType = delivery.mimeType
-        const ended = options.ended ?? Effect.never
-        if (body?._tag === "Bytes")
+        if (body?._tag === "Bytes") {
           return HttpServerResponse.uint8Array(body.bytes, { status, headers: sent, contentType })
-        if (body?._tag === "Stream") {
-          const stream = Stream.interruptWhen(body.stream, ended)
-          return HttpServerResponse.stream(stream, {
-            status,
-            headers: sent,
-            contentType,
-            contentLength: end + 1 - start
-          })
         }
-        // Written to Node's own response, past the adapter: see FileSender.
         const response = NodeHttpServerRequest.toServerResponse(request)
         if (!(response instanceof ServerResponse)) return yield* Effect.die(new Error("Only HTTP/1.1 is served"))
+        if (options.ended !== undefined && body !== null) {
+          // There is nobody left to tell why. Both ways of sending take the closed connection for their end.
+          const cutOff = Effect.sync(() => response.destroy())
+          yield* Effect.forkScoped(Effect.andThen(Effect.ignore(options.ended), cutOff))
+        }
+        if (body?._tag === "Stream") {
+          const contentLength = end + 1 - start
+          return HttpServerResponse.stream(body.stream, { status, headers: sent, contentType, contentLength })
+        }
+        // Written to Node's own response, past the adapter: see FileSender.
         const fields = cors.of(request.headers["origin"])
         const vary = [options.vary, fields["vary"]].filter((field) => field !== undefined)
         response.writeHead(status, { ...sent, ...fields, ...(vary.length === 0 ? {} : { vary: vary.join(", ") }) })
         if (body === null) response.end()
         else {
-          if (body.head !== null) response.write(body.head)
-          // What cuts it off destroys the connection: there is nobody left to tell why.
-          const { end, file, start } = body
-          yield* Effect.raceFirst(FileSender.send(response, { fd: file.fd, start, end }), Effect.ignore(ended))
+          const { end, file, head, start } = body
+          if (head !== null) response.write(head)
+          yield* FileSender.send(response, { fd: file.fd, start, end })
         }
         return HttpServerResponse.empty({ status })
       }

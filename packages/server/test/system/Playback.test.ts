@@ -1,14 +1,4 @@
-import {
-  appendFileSync,
-  copyFileSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync
-} from "node:fs"
-import { get } from "node:http"
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 import { assert, layer } from "@effect/vitest"
@@ -19,6 +9,7 @@ import * as Joy from "@joy/testing/Joy"
 import * as JoyHttp from "@joy/testing/JoyHttp"
 import * as JoyUp from "@joy/testing/JoyUp"
 import { describeWith } from "@joy/testing/Needs"
+import * as SlowReader from "@joy/testing/SlowReader"
 import * as TestMedia from "@joy/testing/TestMedia"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -67,24 +58,6 @@ const becomes = Effect.fnUntraced(function* (url: string, expected: string) {
 })
 
 const invalid = "401 urn:joy:invalid-grant"
-
-/** Reads sip by sip, as a player does whose buffer is full; gives how much it got, and whether that was all. */
-const sip = (base: string, path: string, began: () => void) =>
-  Effect.callback<{ readonly bytes: number; readonly complete: boolean }>((resume) => {
-    const sent = get(new URL(path, base), { agent: false }, (response) => {
-      let bytes = 0
-      response.on("data", (chunk: Buffer) => {
-        if (bytes === 0) began()
-        bytes += chunk.length
-        response.pause()
-        setTimeout(() => response.resume(), 10)
-      })
-      response.on("error", () => {})
-      response.on("close", () => resume(Effect.succeed({ bytes, complete: response.complete })))
-    })
-    sent.on("error", (cause) => resume(Effect.die(cause)))
-    return Effect.sync(() => sent.destroy())
-  })
 
 const settings = { RATE_LIMITS: "off", CORS_ORIGINS: "https://player.example" }
 
@@ -406,21 +379,13 @@ describeWith(["ffmpeg"], "playback", () => {
     it.effect("cuts off what is being sent when the grant ends [G2]", () =>
       Effect.gen(function* () {
         const { account, address, folder } = yield* JoyUp.JoyUp
-        // A film with a gap behind it (ISO 14496-12, 8.1.2), of which the disk holds nothing.
-        const long = join(folder, "long.mp4")
         const size = 96 * 2 ** 20
-        copyFileSync(yield* TestMedia.video(), long)
-        const before = readFileSync(long).length
-        const header = Buffer.alloc(8)
-        header.writeUInt32BE(size - before)
-        header.write("free", 4)
-        appendFileSync(long, header)
-        truncateSync(long, size)
+        const long = yield* SlowReader.longFilm(folder, size)
         const { id } = yield* ready("long.mp4", long)
         const viewer = yield* account("sipper")
         const { progressive } = yield* playbackOf(viewer, id)
         let began = 0
-        const received = yield* sip(address, progressive.url, () => {
+        const received = yield* SlowReader.sip(address, progressive.url, () => {
           began = performance.now()
           Effect.runFork(Effect.orDie(viewer.client.auth.logout()))
         })

@@ -7,6 +7,7 @@ import * as Joy from "@joy/testing/Joy"
 import * as JoyHttp from "@joy/testing/JoyHttp"
 import * as JoyUp from "@joy/testing/JoyUp"
 import { describeWith } from "@joy/testing/Needs"
+import * as SlowReader from "@joy/testing/SlowReader"
 import * as TestMedia from "@joy/testing/TestMedia"
 import * as Effect from "effect/Effect"
 
@@ -80,6 +81,25 @@ describeWith(["s3", "ffmpeg"], "playback from a bucket", () => {
           assert.strictEqual(yield* problem(changed), "410 urn:joy:content-changed")
         }
         assert.strictEqual((yield* request(progressive.url, { method: "HEAD" })).status, 410)
+      })
+    )
+
+    it.effect("cuts off what is passed on when the grant ends [G2]", () =>
+      Effect.gen(function* () {
+        const size = 96 * 2 ** 20
+        const { address, admin, put, request } = yield* world({})
+        yield* put(readFileSync(yield* SlowReader.longFilm(yield* Joy.folder, size)))
+        yield* Effect.orDie(admin.client.media.refresh({ query: {} }))
+        const { progressive } = yield* Joy.until(playback(admin), ({ item }) => item.sizeBytes === size)
+        let began = 0
+        const received = yield* SlowReader.sip(address, progressive.url, () => {
+          began = performance.now()
+          Effect.runFork(Effect.orDie(admin.client.auth.logout()))
+        })
+        assert.isFalse(received.complete)
+        assert.isBelow(performance.now() - began, 5000)
+        assert.isBelow(received.bytes, size)
+        assert.strictEqual((yield* request("/health")).status, 200)
       })
     )
 

@@ -2,6 +2,8 @@ import type { Readable } from "node:stream"
 
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
@@ -27,7 +29,10 @@ const next = (body: Readable): Effect.Effect<Uint8Array | null, StoreUnavailable
       if (chunk instanceof Uint8Array) return settle(Effect.succeed(chunk))
       if (body.readableEnded) return settle(Effect.succeed(null))
       if (body.destroyed) {
-        return settle(Effect.fail(broken(`the connection broke off: ${body.errored?.message ?? "closed"}`)))
+        const { errored } = body
+        const reason =
+          errored instanceof Silent ? errored.message : `the connection broke off: ${errored?.message ?? "closed"}`
+        return settle(Effect.fail(broken(reason)))
       }
     }
     const stop = () => {
@@ -43,16 +48,35 @@ const next = (body: Readable): Effect.Effect<Uint8Array | null, StoreUnavailable
     return Effect.sync(stop)
   })
 
+class Silent extends Error {
+  override readonly message = `nothing came for ${silence}`
+}
+
+/**
+ * Gives a body up that says nothing for too long while somebody waits for it. One timer looks after all of it: one for
+ * each piece would cost more than the piece.
+ */
+const watch = Effect.fnUntraced(function* (body: Readable, waitingSince: () => number | null) {
+  const limit = Duration.toMillis(silence)
+  while (true) {
+    const since = waitingSince()
+    const waited = since === null ? 0 : (yield* Clock.currentTimeMillis) - since
+    if (waited >= limit) return body.destroy(new Silent())
+    yield* Effect.sleep(limit - waited)
+  }
+})
+
 /** The bytes of an answer, which must be as many as it promised. Can be consumed once. */
 export const stream = (body: Readable, expected: number): Stream.Stream<Uint8Array, StoreUnavailable> =>
-  Stream.fromPull(
-    Effect.sync(() => {
+  Stream.unwrap(
+    Effect.gen(function* () {
       let received = 0
-      return Effect.gen(function* () {
-        const chunk = yield* Effect.timeoutOrElse(next(body), {
-          duration: silence,
-          orElse: () => Effect.fail(broken(`nothing came for ${silence}`))
-        })
+      let since: number | null = null
+      yield* Effect.forkScoped(watch(body, () => since))
+      const pull = Effect.gen(function* () {
+        since = yield* Clock.currentTimeMillis
+        const chunk = yield* next(body)
+        since = null
         if (chunk !== null) received += chunk.byteLength
         if (received > expected || (chunk === null && received < expected)) {
           return yield* broken(`${expected} bytes were promised and ${received} came`)
@@ -60,5 +84,6 @@ export const stream = (body: Readable, expected: number): Stream.Stream<Uint8Arr
         if (chunk === null) return yield* Cause.done()
         return Arr.of(chunk)
       })
+      return Stream.fromPull(Effect.succeed(pull))
     })
   )
