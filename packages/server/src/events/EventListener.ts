@@ -1,6 +1,7 @@
 import { Readable } from "node:stream"
 
 import type { Principal } from "@joy/domain/CurrentPrincipal"
+import * as Equal from "effect/Equal"
 
 import type { ToldEvent } from "./EventReader.ts"
 import * as Position from "./Position.ts"
@@ -32,6 +33,8 @@ export class EventListener extends Readable {
   ) {
     // Only one that has taken everything is given more.
     super({ highWaterMark: 1 })
+    // A client that hangs up is a failure with the answer in it, which Effect would compare by all that hangs on it.
+    Equal.byReferenceUnsafe(this)
     this.principal = principal
     this.position = position
     this.#since = options.nowMillis

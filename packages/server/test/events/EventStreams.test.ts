@@ -2,7 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { StandingPrincipals } from "@joy/auth/StandingPrincipals"
 import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
 import { SessionId, UserId } from "@joy/domain/Ids"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 
@@ -61,6 +63,17 @@ describe("A stream of events", () => {
       assert.isFalse(stream.destroyed)
       yield* TestClock.adjust("2 seconds")
       assert.isTrue(stream.destroyed)
+    }).pipe(Effect.provide(test))
+  )
+
+  it.effect("is not looked into when a failure that holds it is compared with another one", () =>
+    Effect.gen(function* () {
+      const stream = yield* open
+      let looks = 0
+      Object.defineProperty(stream, "inside", { enumerable: true, get: () => ++looks })
+      const failure = () => Cause.combine(Cause.interrupt(1), Cause.die(HttpServerResponse.raw(stream)))
+      Cause.combine(failure(), failure())
+      assert.strictEqual(looks, 0)
     }).pipe(Effect.provide(test))
   )
 

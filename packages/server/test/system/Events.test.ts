@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs"
 
 import { assert, layer } from "@effect/vitest"
 import { Events } from "@joy/domain/Events"
+import { EventPosition } from "@joy/domain/EventStream"
 import { Maintenance } from "@joy/ingest/Maintenance"
 import * as EventStreams from "@joy/testing/EventStreams"
 import * as Joy from "@joy/testing/Joy"
@@ -12,10 +13,12 @@ import * as Replicas from "@joy/testing/Replicas"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as Stream from "effect/Stream"
 
 import { EventWorld } from "./EventWorld.ts"
 
@@ -130,6 +133,24 @@ describeWith(["redis"], "Events", () => {
             50
           )
         }).pipe(Effect.scoped)
+    )
+
+    it.effect("reach programs by the typed client, decoded", () =>
+      Effect.gen(function* () {
+        const { sharedId, tell, viewer } = yield* EventWorld
+        const sql = yield* SqlClient.SqlClient
+        const events = yield* Effect.orDie(viewer.client.events.watch({ headers: {}, query: {} }))
+        const first = yield* Effect.forkScoped(Stream.runHead(events))
+        yield* tell(sharedId)
+        const [row] = yield* sql<{
+          id: string
+        }>`SELECT transaction_id || '-' || id AS id FROM events ORDER BY events.id DESC`
+        assert.deepStrictEqual(Option.getOrUndefined(yield* Fiber.join(first)), {
+          id: EventPosition.make(row?.id ?? ""),
+          event: "media.updated",
+          data: { mediaId: sharedId }
+        })
+      }).pipe(Effect.scoped)
     )
 
     it.effect("are opened by a ticket once, within its time, at any server, as long as its session lives [V3]", () =>
