@@ -20,7 +20,7 @@ import {
  */
 
 /** Changes whenever an index of the same object would be another, or be written in another way. */
-export const version = 2
+export const version = 3
 
 /** These bytes are no index of this version. */
 export class NotAnIndex extends Schema.TaggedError<NotAnIndex>()("NotAnIndex", { reason: Schema.String }) {
@@ -49,7 +49,9 @@ const Description = Schema.fromJsonString(
         timescale: Positive,
         nanosecondsPerTick: Natural,
         startSeconds: Schema.Finite,
-        tracks: Schema.Array(Schema.Struct({ frameTicks: Schema.Finite, delay: Natural }))
+        tracks: Schema.Array(
+          Schema.Struct({ frameTicks: Schema.Finite, delay: Natural, endSeconds: Schema.NullOr(Schema.Finite) })
+        )
       })
     ),
     tracks: Schema.Array(

@@ -78,6 +78,8 @@ export interface Cues {
     readonly frameTicks: number
     /** Ticks by which frames are decoded earlier than they would have to be if none came before its turn. */
     readonly delay: number
+    /** When the track is over, on its own time line; `null` where nothing says it. */
+    readonly endSeconds: number | null
   }>
 }
 

@@ -46,6 +46,24 @@ const live = (time: number) =>
     simpleBlock(900, key, frame(7))
   )
 
+/** When the track of this number ends, as mkvmerge and FFmpeg note it. */
+const tag = (of: Uint8Array, value: string) =>
+  element(
+    0x7373,
+    element(0x63c0, element(0x63c5, of)),
+    element(0x67c8, element(0x45a3, "DURATION"), element(0x4487, value))
+  )
+
+const endsOf = (file: Uint8Array) =>
+  Effect.map(read(file), ({ index }) => index.cues?.tracks.map(({ endSeconds }) => endSeconds))
+
+/** A SeekHead that leads to Tags. */
+const seek = (position: number) =>
+  element(
+    0x114d9b74,
+    element(0x4dbb, element(0x53ab, 0x1254c367), element(0x53ac, Uint8Array.of(0, 0, position >> 8, position & 255)))
+  )
+
 describe("The index of Matroska", () => {
   it.effect("gives what a small one says", () =>
     Effect.gen(function* () {
@@ -198,6 +216,20 @@ describe("The index of Matroska", () => {
         segment(info, tracks(compressed, vorbis), cluster(0, simpleBlock(0, key, frame(5))))
       )
       assert.deepStrictEqual([index.tracks, index.skipped, index.cues], [[], ["A_MPEG/L3", "A_VORBIS"], null])
+    })
+  )
+
+  it.effect("takes when a track ends from the tags of who wrote it, wherever they stand", () =>
+    Effect.gen(function* () {
+      const uid = Uint8Array.of(0xf7, 1, 2, 3, 4, 5, 6, 7)
+      const tags = element(0x1254c367, tag(Uint8Array.of(9), "00:00:01"), tag(uid, "01:02:03.500000000\0"))
+      const head = [info, tracks(track(element(0x73c5, uid)))] as const
+      const body = cluster(0, simpleBlock(0, key, frame(5)))
+      assert.deepStrictEqual(yield* endsOf(segment(...head, tags, body)), [3723.5])
+      assert.deepStrictEqual(yield* endsOf(segment(...head, body)), [null])
+      assert.deepStrictEqual(yield* endsOf(segment(...head, element(0x1254c367, tag(uid, "soon")), body)), [null])
+      const position = seek(0).length + head[0].length + head[1].length + body.length
+      assert.deepStrictEqual(yield* endsOf(segment(seek(position), ...head, body, tags)), [3723.5])
     })
   )
 

@@ -114,10 +114,11 @@ const mostDarkSeconds = 60
  * Whether sound ends about where its pictures do. What players hold of both counts as held, until all of it has come: pictures
  * whose sound is over long before would stop there.
  */
-export const endsTogether = ({ end }: VideoCuts, track: IndexTrack): boolean => {
-  const soundEnd = extentOf(track).end / track.timescale
-  return soundEnd > end - mostSilentSeconds && soundEnd < end + mostDarkSeconds
-}
+export const isSoundNear = (soundEnd: number, end: number): boolean =>
+  soundEnd > end - mostSilentSeconds && soundEnd < end + mostDarkSeconds
+
+export const endsTogether = ({ end }: VideoCuts, track: IndexTrack): boolean =>
+  isSoundNear(extentOf(track).end / track.timescale, end)
 
 /** The same cuts, without those that none of these sounds would have anything behind. */
 export const untilSoundEnds = (video: VideoCuts, tracks: ReadonlyArray<IndexTrack>): VideoCuts => {

@@ -1,7 +1,7 @@
 import { type Stretch, stretchOf } from "@joy/media/index/matroska/Stretches"
 import type { Cues, IndexTrack, MediaIndex, Samples } from "@joy/media/index/MediaIndex"
 
-import { leastSeconds, maxSegments, mostSeconds, targetSeconds } from "./Boundaries.ts"
+import { isSoundNear, leastSeconds, maxSegments, mostSeconds, targetSeconds } from "./Boundaries.ts"
 import type { Plan, PlannedTrack, Rendition } from "./Plan.ts"
 
 /** Presentations of containers whose samples show when they are read: cut at cues alone, all renditions at the same. */
@@ -27,34 +27,43 @@ const planned = (track: IndexTrack, i: number): PlannedTrack => ({ track, id: i 
 /** Codecs whose keyframes nothing is shown before that is decoded after them. */
 const closed = new Set(["vp8", "vp9"])
 
-export const planAlong = (cues: Cues, tracks: ReadonlyArray<IndexTrack>, durationSeconds: number): Plan | null => {
-  const end = cues.startSeconds + durationSeconds
-  const chosen = chooseCues(cues, end)
-  if (chosen.length > maxSegments) return null
-  const stretches = chosen.map((cue, i): Stretch => stretchOf(cues, cue, chosen[i + 1] ?? cues.count))
-  const starts = [...chosen.map((cue) => (cues.ticks[cue] ?? 0) / cues.timescale), end]
-  const rendition = (name: string, first: IndexTrack, ...others: ReadonlyArray<IndexTrack>): Rendition => {
-    return {
-      name,
-      tracks: [planned(first, 0), ...others.map((track, i) => planned(track, i + 1))],
-      isPacked: first.codec === "mp3",
-      isIndependent: first.kind === "audio" || closed.has(first.codec),
-      starts,
-      stretches
-    }
-  }
+/** What is played of the tracks, and when it is over: as far as the container says when each ends. */
+const chooseTracks = (cues: Cues, tracks: ReadonlyArray<IndexTrack>, end: number) => {
+  const endOf = (track: IndexTrack) => cues.tracks[tracks.indexOf(track)]?.endSeconds ?? end
   const videos = tracks.filter(({ kind }) => kind === "video")
-  const audios = tracks.filter(({ kind }) => kind === "audio")
   const video = videos.find(({ isDefault }) => isDefault) ?? videos[0]
-  const [audio] = audios
-  if (video !== undefined && audios.length === 1 && audio !== undefined && audio.codec !== "mp3") {
+  const sounds = tracks.filter(({ kind }) => kind === "audio")
+  const audios = video === undefined ? sounds : sounds.filter((sound) => isSoundNear(endOf(sound), endOf(video)))
+  const played = video === undefined ? audios : [video, ...audios]
+  const isPlayable = played.length > 0 && (sounds.length === 0 || audios.length > 0)
+  return isPlayable ? { video, audios, end: Math.min(end, Math.max(...played.map(endOf))) } : null
+}
+
+export const planAlong = (cues: Cues, tracks: ReadonlyArray<IndexTrack>, durationSeconds: number): Plan | null => {
+  const chosen = chooseTracks(cues, tracks, cues.startSeconds + durationSeconds)
+  if (chosen === null) return null
+  const { audios, end, video } = chosen
+  const cuts = chooseCues(cues, end)
+  if (cuts.length > maxSegments) return null
+  const stretches = cuts.map((cue, i): Stretch => stretchOf(cues, cue, cuts[i + 1] ?? cues.count))
+  const starts = [...cuts.map((cue) => (cues.ticks[cue] ?? 0) / cues.timescale), end]
+  const rendition = (name: string, first: IndexTrack, ...others: ReadonlyArray<IndexTrack>): Rendition => ({
+    name,
+    tracks: [planned(first, 0), ...others.map((track, i) => planned(track, i + 1))],
+    isPacked: first.codec === "mp3",
+    isIndependent: first.kind === "audio" || closed.has(first.codec),
+    starts,
+    stretches
+  })
+  const [audio, ...others] = audios
+  if (video === undefined) {
+    if (audio !== undefined && others.length === 0) return { main: rendition("main", audio), sounds: [] }
+  } else if (audio !== undefined && others.length === 0 && audio.codec !== "mp3") {
     return { main: rendition("main", video, audio), sounds: [] }
   }
   const sounds = audios.map((track, i) => rendition(`audio-${i}`, track))
-  if (video !== undefined) return { main: rendition("main", video), sounds }
-  const [first] = sounds
-  if (first === undefined) return null
-  return sounds.length === 1 ? { main: { ...first, name: "main" }, sounds: [] } : { main: first, sounds }
+  const main = video === undefined ? sounds[0] : rendition("main", video)
+  return main === undefined ? null : { main, sounds }
 }
 
 /** The rendition as if one stretch were all of it: segment 0, with the samples that each track of the index has in it. */

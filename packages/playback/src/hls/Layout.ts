@@ -105,17 +105,19 @@ export const layoutOf = ({ isPacked, tracks }: Rendition, segment: number): Layo
 /** Of what stands before a segment's media data, at most this much for each sample, and for all of them. */
 const headBytes = { each: 40, all: 256 }
 
-/** A stretch is told of without its samples, of which each has a head of its own there: rarely one below 200 bytes. */
-const weightOf = ({ next, nextSkip, skip, start }: Stretch): number => {
+/** A stretch is told of without its samples: they are rarely below 200 bytes, or more than a hundred a second. */
+const weightOf = ({ next, nextSkip, skip, start }: Stretch, trackSeconds: number): number => {
   const body = Math.max(0, next + nextSkip - start - skip)
-  return body + headBytes.all + Math.ceil(body / 5)
+  const samples = Math.ceil(Math.min(body / 200, trackSeconds * 100))
+  return body + headBytes.all + samples * headBytes.each
 }
 
 /** At most as many bytes as each segment of a rendition has, without laying them out. */
 export const weightsOf = ({ starts, stretches, tracks }: Rendition): ReadonlyArray<number> =>
   starts.slice(0, -1).map((_, segment) => {
     const stretch = stretches?.[segment]
-    if (stretch !== undefined) return weightOf(stretch)
+    const seconds = (starts[segment + 1] ?? 0) - (starts[segment] ?? 0)
+    if (stretch !== undefined) return weightOf(stretch, seconds * tracks.length)
     let wanted = 0
     let count = 0
     let first = Infinity

@@ -35,7 +35,14 @@ export const Id = {
   blockGroup: 0xa0,
   block: 0xa1,
   blockDuration: 0x9b,
-  referenceBlock: 0xfb
+  referenceBlock: 0xfb,
+  tags: 0x1254c367,
+  tag: 0x7373,
+  targets: 0x63c0,
+  tagTrackUid: 0x63c5,
+  simpleTag: 0x67c8,
+  tagName: 0x45a3,
+  tagString: 0x4487
 } as const
 
 /** Most bytes of an element's identifier and size. */

@@ -10,6 +10,7 @@ import { elementsIn, floatOf, Id, uintOf } from "./Elements.ts"
 import { frameSecondsOf } from "./FrameLengths.ts"
 import { addBlock, delayOf, noFrames, ticksOf } from "./Samples.ts"
 import { readStructure, type Structure } from "./Structure.ts"
+import { readEnds } from "./Tags.ts"
 import { readTracks, type TrackEntry } from "./Tracks.ts"
 
 /** What is looked at of the first clusters: the first frames of every track, and in which order they are shown. */
@@ -56,7 +57,7 @@ const ticksIn = (nanoseconds: number, { timescale }: Clock): number => (nanoseco
 /** Of sound there is none. */
 const sideOf = (pixels: number): number | null => Math.min(0xffff, Math.round(pixels)) || null
 
-const finishTrack = (track: TrackEntry, { frame, times }: Glimpse, clock: Clock) => {
+const finishTrack = (track: TrackEntry, { frame, times }: Glimpse, clock: Clock, endSeconds: number | null) => {
   const entry = track.isPlain ? readSampleEntry(track, frame) : null
   if (entry === null) return null
   const delay = track.kind === "video" ? delayOf(times) : 0
@@ -82,7 +83,11 @@ const finishTrack = (track: TrackEntry, { frame, times }: Glimpse, clock: Clock)
     samples: noSamples
   }
   const frameTicks = frameSecondsOf(track, entry) * clock.timescale
-  return { indexed, cue: { delay, frameTicks }, firstTicks: times.length === 0 ? null : Math.min(...times) - early }
+  return {
+    indexed,
+    cue: { delay, frameTicks, endSeconds },
+    firstTicks: times.length === 0 ? null : Math.min(...times) - early
+  }
 }
 
 const nothing = (sizeBytes: number, skipped: ReadonlyArray<string>): MediaIndex => ({
@@ -138,7 +143,11 @@ export const build = Effect.fn("MatroskaIndex.build")(function* (
   const bytes = yield* source.read(firstCluster, Math.min(segment.end, firstCluster + sampleBytes))
   const glimpsed = yield* parse(() => {
     const blocks = [...blocksIn(bytes)]
-    return entries.map((entry) => ({ entry, track: finishTrack(entry, glimpse(entry, blocks, bytes, clock), clock) }))
+    const ends = readEnds(bodies.get(Id.tags) ?? new Uint8Array())
+    return entries.map((entry) => {
+      const seen = glimpse(entry, blocks, bytes, clock)
+      return { entry, track: finishTrack(entry, seen, clock, ends.get(entry.uid) ?? null) }
+    })
   })
   const skipped = glimpsed.flatMap(({ entry, track }) => (track === null ? [entry.codecId] : []))
   const tracks = glimpsed.flatMap(({ track }) => (track === null ? [] : [track]))

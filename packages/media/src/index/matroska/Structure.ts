@@ -6,6 +6,8 @@ import { childrenOf, type Element, elementAt, elementsIn, headLength, Id, uintOf
 
 /** The index of ten hours with a keyframe a second, and far more than what else is read has. */
 const maxBodyBytes = 8 * 2 ** 20
+/** Tags may hold whatever people like; what is said of the tracks is short. */
+const maxTagsBytes = 128 * 2 ** 10
 /** What is read at once where something may stand: the index of two hours, and what follows it. */
 const windowBytes = 128 * 2 ** 10
 /** Files have a dozen elements before their first cluster, most of them void. */
@@ -19,7 +21,7 @@ export interface Structure {
   readonly bodies: ReadonlyMap<number, Uint8Array>
 }
 
-const wanted: ReadonlySet<number> = new Set([Id.info, Id.tracks, Id.cues, Id.seekHead])
+const wanted: ReadonlySet<number> = new Set([Id.info, Id.tracks, Id.cues, Id.seekHead, Id.tags])
 
 /** Identifiers and positions within the segment that a SeekHead names. */
 const readSeekHead = (bytes: Uint8Array) =>
@@ -51,7 +53,7 @@ export const readStructure = Effect.fnUntraced(function* (source: IndexSource) {
 
   /** Keeps the first of each kind. */
   const take = Effect.fnUntraced(function* ({ body, end, id }: Element, limit: number) {
-    if (bodies.has(id) || end > limit) return
+    if (bodies.has(id) || end > limit || (id === Id.tags && end - body > maxTagsBytes)) return
     if (end - body > maxBodyBytes) return yield* new MediaResourceExceeded({ step, resource: "input" })
     const bytes = yield* read(body, end)
     if (id === Id.seekHead) seeks.push(...(yield* parse(() => readSeekHead(bytes))).slice(0, 100))

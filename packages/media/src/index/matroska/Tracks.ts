@@ -6,6 +6,7 @@ import { bodyOf, childrenOf, type Element, elementsIn, floatOf, Id, textOf, uint
 /** RFC 9559, section 5.1.4. */
 const Field = {
   trackNumber: 0xd7,
+  trackUid: 0x73c5,
   trackType: 0x83,
   flagDefault: 0x88,
   defaultDuration: 0x23e383,
@@ -37,6 +38,8 @@ const Field = {
 /** A track of pictures or sound, as its TrackEntry has it. */
 export interface TrackEntry {
   readonly number: number
+  /** What tags call it, as it is written. */
+  readonly uid: string
   readonly kind: "video" | "audio"
   readonly codecId: string
   readonly codecPrivate: Uint8Array
@@ -131,6 +134,9 @@ const readAspect = (video: Fields | null, width: number, height: number): TrackE
   return isSane && across !== down ? [across, down] : [1, 1]
 }
 
+/** Numbers of 64 bits, too large to count with. */
+export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex").replace(/^0+/, "")
+
 const readTrack = (entry: Fields): TrackEntry | null => {
   const kind = kinds[entry.uint(Field.trackType, 0)]
   if (kind === undefined) return null
@@ -141,6 +147,7 @@ const readTrack = (entry: Fields): TrackEntry | null => {
   const sampleRate = Math.round(audio?.float(Field.outputSamplingFrequency, rate) ?? rate)
   return {
     number: entry.uint(Field.trackNumber, 0),
+    uid: hexOf(entry.bytes(Field.trackUid)),
     kind,
     codecId: entry.text(Field.codecId) ?? "unknown",
     codecPrivate: entry.bytes(Field.codecPrivate),
