@@ -21,11 +21,10 @@ const mostCounted = 5000
 const mostTags = 100
 
 const Row = Schema.Struct({
-  facet: Schema.Literals(["type", "tag", "year", "codec"]),
+  facet: Schema.Literals(["found", "type", "tag", "year", "codec"]),
   value: Schema.String,
   count: Schema.Finite
 })
-const Total = Schema.Struct({ count: Schema.Finite })
 
 type Rows = ReadonlyArray<typeof Row.Type>
 
@@ -55,7 +54,6 @@ export class MediaFacets extends Context.Service<
       const sql = (yield* SqlClient.SqlClient).withoutTransforms()
       const search = SearchTerms.make(sql)
       const decode = decodeRows(Row)
-      const decodeTotal = decodeRows(Total)
 
       /** By type and status everything is counted beforehand. */
       const known = (principal: Principal, { status, type }: MediaFilters) =>
@@ -66,18 +64,22 @@ export class MediaFacets extends Context.Service<
           GROUP BY facet, value HAVING sum(count) > 0 ORDER BY sum(count) DESC, value`)
 
       const counted = Effect.fnUntraced(function* (conditions: ReadonlyArray<Statement.Fragment>) {
-        const newest = sql`
-          SELECT type, tags, metadata, captured_at, video_codec, audio_codec FROM media_items
-          WHERE ${sql.and(conditions)} ORDER BY id DESC LIMIT ${mostCounted + 1}::integer`
         const rows = yield* decode(sql`
-          WITH newest AS MATERIALIZED (${newest})
-          SELECT facet, value, count(*)::float8 AS count FROM (SELECT * FROM newest LIMIT ${mostCounted}::integer) AS items,
-            media_facets(type, tags, metadata, captured_at, video_codec, audio_codec)
+          WITH newest AS MATERIALIZED (
+            SELECT type, tags, metadata, captured_at, video_codec, audio_codec FROM media_items
+            WHERE ${sql.and(conditions)} ORDER BY id DESC LIMIT ${mostCounted + 1}::integer
+          ), items AS MATERIALIZED (SELECT * FROM newest LIMIT ${mostCounted}::integer), facets (facet, value) AS (
+            SELECT 'found', '' FROM newest
+            UNION ALL SELECT 'type', type FROM items
+            UNION ALL SELECT 'tag', tag FROM items, unnest(tags) AS tag
+            UNION ALL SELECT 'year', media_year(metadata, captured_at) FROM items
+            UNION ALL SELECT 'codec', video_codec FROM items
+            UNION ALL SELECT 'codec', audio_codec FROM items WHERE audio_codec IS DISTINCT FROM video_codec
+          )
+          SELECT facet, value, count(*)::float8 AS count FROM facets WHERE value IS NOT NULL
           GROUP BY facet, value ORDER BY count(*) DESC, value`)
-        const total = rows.reduce((sum, { count, facet }) => (facet === "type" ? sum + count : sum), 0)
-        if (total < mostCounted) return answer(rows, true)
-        const [more] = yield* decodeTotal(sql`SELECT count(*)::float8 AS count FROM (${newest}) AS items`)
-        return answer(rows, (more?.count ?? 0) <= mostCounted)
+        const found = rows.find(({ facet }) => facet === "found")?.count ?? 0
+        return answer(rows, found <= mostCounted)
       })
 
       const of = Effect.fn("MediaFacets.of")(function* (filters: MediaFilters) {
