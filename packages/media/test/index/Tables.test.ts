@@ -1,4 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import {
+  aacEntry,
+  dataStart,
+  fileOf,
+  sampleBytes,
+  sampleCount,
+  small,
+  type Tables,
+  trackOf
+} from "@joy/testing/SmallMp4"
 import * as Effect from "effect/Effect"
 
 import { buildFrom } from "../../src/index/BuildIndex.ts"
@@ -6,7 +16,6 @@ import { presentedAt } from "../../src/index/MediaIndex.ts"
 import { box, fullBox, uint32s } from "../../src/index/mp4/Boxes.ts"
 import { audioEntry } from "../../src/index/SampleEntries.ts"
 import * as MemorySource from "./MemorySource.ts"
-import { aacEntry, dataStart, fileOf, sampleBytes, sampleCount, small, type Tables, trackOf } from "./SmallMp4.ts"
 
 const read = (file: Uint8Array) => buildFrom(MemorySource.of(file))
 

@@ -1,5 +1,5 @@
-import { box, fullBox, uint16s, uint32s } from "../../src/index/mp4/Boxes.ts"
-import { audioEntry } from "../../src/index/SampleEntries.ts"
+import { box, fullBox, uint16s, uint32s } from "@joy/media/index/mp4/Boxes"
+import { audioEntry } from "@joy/media/index/SampleEntries"
 
 /** An MP4 of sound, of a few bytes, each of whose tables can be another. */
 
