@@ -85,7 +85,7 @@ interface Load {
   readonly average: number
 }
 
-const loadOf = (rendition: Rendition): Load => {
+const measured = (rendition: Rendition): Load => {
   const { starts } = rendition
   const weights = weightsOf(rendition)
   const lengths = weights.map((_, i) => (starts[i + 1] ?? 0) - (starts[i] ?? 0))
@@ -95,6 +95,14 @@ const loadOf = (rendition: Rendition): Load => {
   const peak = rates.reduce((most, rate) => Math.max(most, rate), 1)
   const average = (weights.reduce((sum, bytes) => sum + bytes, 0) * 8) / Math.max(0.5, total)
   return { peak, average: Math.min(peak, average) }
+}
+
+/** Every sample of two hours is looked at for it, and it stays what it is for as long as a plan is kept. */
+const loads = new WeakMap<Rendition, Load>()
+const loadOf = (rendition: Rendition): Load => {
+  const known = loads.get(rendition) ?? measured(rendition)
+  loads.set(rendition, known)
+  return known
 }
 
 /** Sounds of one codec, among which players may change. */
@@ -175,8 +183,8 @@ export const multivariantPlaylist = (plan: Plan, subtitles: ReadonlyArray<Subtit
     const main = isSoundAlone ? (group?.sounds[0] ?? plan.main) : plan.main
     const sounds = group?.sounds.filter((sound) => sound !== main) ?? []
     const own = loadOf(main)
-    const loads = sounds.map(loadOf)
-    const most = (key: keyof Load) => loads.reduce((sum, load) => Math.max(sum, load[key]), 0)
+    const others = sounds.map(loadOf)
+    const most = (key: keyof Load) => others.reduce((sum, load) => Math.max(sum, load[key]), 0)
     // Whoever plays sound alone plays one of them.
     const with_ = (key: keyof Load) => (isSoundAlone ? Math.max(own[key], most(key)) : own[key] + most(key))
     return [
