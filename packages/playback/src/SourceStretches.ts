@@ -1,6 +1,6 @@
 import { endOf, samplesIn, type Stretch } from "@joy/media/index/matroska/Stretches"
 import type { Cues, MediaIndex, Samples } from "@joy/media/index/MediaIndex"
-import { type BadMedia, MediaResourceExceeded, type StoreFailure } from "@joy/media/MediaError"
+import type { BadMedia, StoreFailure } from "@joy/media/MediaError"
 import * as ObjectBytes from "@joy/media/ObjectBytes"
 import { SourceStore } from "@joy/storage/ObjectStore"
 import * as Context from "effect/Context"
@@ -13,8 +13,6 @@ import type { Piece } from "./hls/Layout.ts"
 import { objectOf, type SourceVersion } from "./SourceVersion.ts"
 
 const mebibyte = 2 ** 20
-/** Ten seconds of the best picture that there is. */
-const maxStretchBytes = 128 * mebibyte
 /** The last seconds of a few viewers: each sound asks for the same stretches as the pictures. */
 const capacityBytes = 64 * mebibyte
 /** Of stretches that are on their way at once. */
@@ -47,7 +45,7 @@ export const cutOut = (
 export class SourceStretches extends Context.Service<
   SourceStretches,
   {
-    /** Fails with a `BadMedia` where the index doesn't lead to what it names, or to more than anybody plays at once. */
+    /** Of a stretch of a plan. Fails with a `BadMedia` where the index doesn't lead to what it names. */
     readonly read: (wanted: Wanted) => Effect.Effect<SampledStretch, BadMedia | StoreFailure>
   }
 >()("@joy/playback/SourceStretches") {
@@ -64,7 +62,6 @@ export class SourceStretches extends Context.Service<
       }: Wanted): Effect.fn.Return<SampledStretch, BadMedia | StoreFailure> {
         const end = endOf(stretch, index.cues)
         const size = end - stretch.start
-        if (size > maxStretchBytes) return yield* new MediaResourceExceeded({ step: "segment", resource: "input" })
         const bytes = yield* inFlight.withPermits(Math.ceil(size / mebibyte))(
           ObjectBytes.readPart(store, objectOf(source), stretch.start, end)
         )

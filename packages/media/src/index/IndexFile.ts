@@ -20,7 +20,7 @@ import {
  */
 
 /** Changes whenever an index of the same object would be another, or be written in another way. */
-export const version = 3
+export const version = 4
 
 /** These bytes are no index of this version. */
 export class NotAnIndex extends Schema.TaggedError<NotAnIndex>()("NotAnIndex", { reason: Schema.String }) {

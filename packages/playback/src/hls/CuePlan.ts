@@ -1,4 +1,4 @@
-import { type Stretch, stretchOf } from "@joy/media/index/matroska/Stretches"
+import { endOf, type Stretch, stretchOf } from "@joy/media/index/matroska/Stretches"
 import type { Cues, IndexTrack, MediaIndex, Samples } from "@joy/media/index/MediaIndex"
 
 import { isSoundNear, leastSeconds, maxSegments, mostSeconds, targetSeconds } from "./Boundaries.ts"
@@ -24,19 +24,22 @@ const chooseCues = ({ count, ticks, timescale }: Cues, end: number): ReadonlyArr
 /** Its cuts are found with its samples. */
 const planned = (track: IndexTrack, i: number): PlannedTrack => ({ track, id: i + 1, cuts: [] })
 
+/** Ten seconds of the best picture that there is. */
+export const maxStretchBytes = 128 * 2 ** 20
+
 /** Codecs whose keyframes nothing is shown before that is decoded after them. */
 const closed = new Set(["vp8", "vp9"])
 
 /** What is played of the tracks, and when it is over: as far as the container says when each ends. */
 const chooseTracks = (cues: Cues, tracks: ReadonlyArray<IndexTrack>, end: number) => {
-  const endOf = (track: IndexTrack) => cues.tracks[tracks.indexOf(track)]?.endSeconds ?? end
+  const over = (track: IndexTrack) => cues.tracks[tracks.indexOf(track)]?.endSeconds ?? end
   const videos = tracks.filter(({ kind }) => kind === "video")
   const video = videos.find(({ isDefault }) => isDefault) ?? videos[0]
   const sounds = tracks.filter(({ kind }) => kind === "audio")
-  const audios = video === undefined ? sounds : sounds.filter((sound) => isSoundNear(endOf(sound), endOf(video)))
+  const audios = video === undefined ? sounds : sounds.filter((sound) => isSoundNear(over(sound), over(video)))
   const played = video === undefined ? audios : [video, ...audios]
   const isPlayable = played.length > 0 && (sounds.length === 0 || audios.length > 0)
-  return isPlayable ? { video, audios, end: Math.min(end, Math.max(...played.map(endOf))) } : null
+  return isPlayable ? { video, audios, end: Math.min(end, Math.max(...played.map(over))) } : null
 }
 
 export const planAlong = (cues: Cues, tracks: ReadonlyArray<IndexTrack>, durationSeconds: number): Plan | null => {
@@ -46,6 +49,8 @@ export const planAlong = (cues: Cues, tracks: ReadonlyArray<IndexTrack>, duratio
   const cuts = chooseCues(cues, end)
   if (cuts.length > maxSegments) return null
   const stretches = cuts.map((cue, i): Stretch => stretchOf(cues, cue, cuts[i + 1] ?? cues.count))
+  // It is read as a whole before the first byte of it is sent.
+  if (stretches.some((stretch) => endOf(stretch, cues) - stretch.start > maxStretchBytes)) return null
   const starts = [...cuts.map((cue) => (cues.ticks[cue] ?? 0) / cues.timescale), end]
   const rendition = (name: string, first: IndexTrack, ...others: ReadonlyArray<IndexTrack>): Rendition => ({
     name,

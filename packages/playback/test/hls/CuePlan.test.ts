@@ -83,6 +83,12 @@ describe("A presentation cut at cues", () => {
     assert.isNull(names(["aac", 50]))
   })
 
+  it("presents nothing of which a single segment would be beyond all size", () => {
+    const { cues, ...index } = film([0, 4, 8, 12], 16)
+    assert.isNotNull(planOf({ ...index, cues }))
+    assert.isNull(planOf({ ...index, cues: cues && { ...cues, end: 4e8 } }))
+  })
+
   it("has nothing to present where there are no tracks", () => {
     assert.isNull(planOf({ ...film([0], 10), tracks: [] }))
   })

@@ -9,6 +9,22 @@ import { vp9Record, vpcC } from "./Vp9.ts"
 
 /** Sample entries out of what Matroska keeps of a codec (RFC 9559, codec mappings), and where that is nothing, of its first frame. */
 
+const limited = (value: number, scale: number, most: number) => Math.max(0, Math.min(most, Math.round(value * scale)))
+
+/** `mdcv` and `clli` (ISO 14496-12, 12.1.6), whose primaries begin with green, and the box of Dolby Vision. */
+const screenOf = ({ dolbyVision, light, mastering }: TrackEntry): ReadonlyArray<Uint8Array> => {
+  const boxes: Array<Uint8Array> = []
+  if (mastering !== null) {
+    const value = (at: number) => mastering[at] ?? 0
+    const points = [2, 3, 4, 5, 0, 1, 6, 7].map((at) => limited(value(at), 50_000, 0xffff))
+    const range = [8, 9].map((at) => limited(value(at), 10_000, 0xffff_ffff))
+    boxes.push(box("mdcv", uint16s(...points), uint32s(...range)))
+  }
+  if (light !== null) boxes.push(box("clli", uint16s(...light)))
+  if (dolbyVision !== null) boxes.push(box(dolbyVision.type, dolbyVision.record))
+  return boxes
+}
+
 const picture = (
   track: TrackEntry,
   codec: string,
@@ -27,7 +43,17 @@ const picture = (
     const codes = uint16s(color.primaries, color.transfer, color.matrix)
     boxes.push(box("colr", new TextEncoder().encode("nclx"), codes, Uint8Array.of(color.isFull ? 0x80 : 0)))
   }
+  boxes.push(...screenOf(track))
   return { codec, codecString, bytes: visualEntry(entry, track, ...boxes), channels: null, sampleRate: null }
+}
+
+/** Dolby Vision that nothing else can show has an entry of its own: of profile 5, whose colours are its own. */
+const hevc = (track: TrackEntry): SampleEntry => {
+  const config = box("hvcC", track.codecPrivate)
+  const { record } = track.dolbyVision ?? {}
+  return record !== undefined && (record[2] ?? 0) >> 1 === 5
+    ? picture(track, "hevc", "dvh1", CodecStrings.ofDolbyVision(record, "dvh1"), config)
+    : picture(track, "hevc", "hvc1", CodecStrings.ofHevc(track.codecPrivate), config)
 }
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b))
@@ -65,9 +91,7 @@ export const readSampleEntry = (track: TrackEntry, frame: Uint8Array): SampleEnt
         ? null
         : picture(track, "h264", "avc1", CodecStrings.ofAvc(config), box("avcC", config))
     case "V_MPEGH/ISO/HEVC":
-      return config.length < 23
-        ? null
-        : picture(track, "hevc", "hvc1", CodecStrings.ofHevc(config), box("hvcC", config))
+      return config.length < 23 ? null : hevc(track)
     case "V_AV1":
       return config.length < 4 ? null : picture(track, "av1", "av01", CodecStrings.ofAv1(config), box("av1C", config))
     case "V_VP8":

@@ -28,6 +28,13 @@ const Field = {
   range: 0x55b9,
   transfer: 0x55ba,
   primaries: 0x55bb,
+  maxContent: 0x55bc,
+  maxFrameAverage: 0x55bd,
+  mastering: 0x55d0,
+  firstMastering: 0x55d1,
+  addition: 0x41e4,
+  additionType: 0x41e7,
+  additionRecord: 0x41ed,
   audio: 0xe1,
   samplingFrequency: 0xb5,
   outputSamplingFrequency: 0x78b5,
@@ -63,6 +70,12 @@ export interface TrackEntry {
     readonly matrix: number
     readonly isFull: boolean
   } | null
+  /** The brightest pixel and the brightest average of a picture, in candelas per square meter. */
+  readonly light: readonly [most: number, average: number] | null
+  /** Of the screen that it was made for: red, green, blue and white as pairs, then the most and least candelas. */
+  readonly mastering: ReadonlyArray<number> | null
+  /** The record of Dolby Vision, and the type of box that it is in elsewhere. */
+  readonly dolbyVision: { readonly type: string; readonly record: Uint8Array } | null
   readonly channels: number
   readonly sampleRate: number
   readonly bits: number
@@ -71,10 +84,17 @@ export interface TrackEntry {
 class Fields {
   readonly #bytes: Uint8Array
   readonly #found = new Map<number, Element>()
+  readonly #all: ReadonlyArray<Element>
 
   constructor(bytes: Uint8Array, elements: Iterable<Element>) {
     this.#bytes = bytes
-    for (const element of elements) if (!this.#found.has(element.id)) this.#found.set(element.id, element)
+    this.#all = [...elements]
+    for (const element of this.#all) if (!this.#found.has(element.id)) this.#found.set(element.id, element)
+  }
+
+  all(id: number): ReadonlyArray<Fields> {
+    const own = this.#all.filter((element) => element.id === id)
+    return own.map((element) => new Fields(this.#bytes, childrenOf(this.#bytes, element)))
   }
 
   of(id: number): Fields | null {
@@ -120,6 +140,27 @@ const readColor = (color: Fields | null): TrackEntry["color"] => {
   return isSaid ? { ...codes, isFull: color?.uint(Field.range, 0) === 2 } : null
 }
 
+const readLight = (color: Fields | null): TrackEntry["light"] =>
+  color?.has(Field.maxContent) === true
+    ? [Math.min(0xffff, color.uint(Field.maxContent, 0)), Math.min(0xffff, color.uint(Field.maxFrameAverage, 0))]
+    : null
+
+const readMastering = (mastering: Fields | null): TrackEntry["mastering"] => {
+  const ids = Array.from({ length: 10 }, (_, i) => Field.firstMastering + i)
+  return mastering !== null && ids.every((id) => mastering.has(id)) ? ids.map((id) => mastering.float(id, 0)) : null
+}
+
+/** What goes with each frame beside it is named by a box of MP4. */
+const readDolbyVision = (entry: Fields): TrackEntry["dolbyVision"] => {
+  for (const addition of entry.all(Field.addition)) {
+    const type = addition.uint(Field.additionType, 0)
+    const name = type === 0x6476_6343 ? "dvcC" : type === 0x6476_7643 ? "dvvC" : null
+    const record = addition.bytes(Field.additionRecord)
+    if (name !== null && record.length >= 5) return { type: name, record }
+  }
+  return null
+}
+
 const readLabel = (name: string | null): string | null => {
   // oxlint-disable-next-line no-control-regex
   const label = (name ?? "").replace(/[\u0000-\u001f"]/g, "").slice(0, 100)
@@ -141,6 +182,7 @@ const readTrack = (entry: Fields): TrackEntry | null => {
   const kind = kinds[entry.uint(Field.trackType, 0)]
   if (kind === undefined) return null
   const [video, audio] = [entry.of(Field.video), entry.of(Field.audio)]
+  const color = video?.of(Field.color) ?? null
   const width = Math.min(0xffff, video?.uint(Field.pixelWidth, 0) ?? 0)
   const height = Math.min(0xffff, video?.uint(Field.pixelHeight, 0) ?? 0)
   const rate = audio?.float(Field.samplingFrequency, 8000) ?? 8000
@@ -161,7 +203,10 @@ const readTrack = (entry: Fields): TrackEntry | null => {
     width,
     height,
     aspect: readAspect(video, width, height),
-    color: readColor(video?.of(Field.color) ?? null),
+    color: readColor(color),
+    light: readLight(color),
+    mastering: readMastering(color?.of(Field.mastering) ?? null),
+    dolbyVision: readDolbyVision(entry),
     channels: Math.min(0xff, audio?.uint(Field.channels, 1) ?? 1),
     sampleRate: sampleRate > 0 && sampleRate < 2 ** 24 ? sampleRate : 8000,
     bits: Math.min(64, audio?.uint(Field.bitDepth, 16) ?? 16)
