@@ -1,26 +1,18 @@
 import { assert, layer } from "@effect/vitest"
-import { Favourites } from "@joy/catalog/Favourites"
 import { MediaChanges } from "@joy/catalog/MediaChanges"
 import { MediaItems } from "@joy/catalog/MediaItems"
-import { Tags } from "@joy/catalog/Tags"
 import { MediaItemId, UserId } from "@joy/domain/Ids"
 import { BulkChange, MediaEdit } from "@joy/domain/MediaChange"
-import type { RequestFacts } from "@joy/domain/RequestFacts"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as SqlClient from "effect/sql/SqlClient"
 
-import { addItem, addUser, as, byKey, noted, ports, services, told } from "./TestCatalog.ts"
+import { addItem, addUser, as, byKey, facts, noted, ports, services, told } from "./TestCatalog.ts"
 
-const world = Layer.mergeAll(MediaChanges.layer, Favourites.layer, Tags.layer).pipe(
-  Layer.provide(ports),
-  Layer.provideMerge(services)
-)
+const world = MediaChanges.layer.pipe(Layer.provide(ports), Layer.provideMerge(services))
 
-const facts: RequestFacts = { ip: "192.0.2.1", userAgent: "a test" }
 const request = (ifMatch?: string) => ({ ifMatch, facts })
 const nobody = () => MediaItemId.make(SecureRandom.uuidV7Unsafe())
 
@@ -47,7 +39,6 @@ layer(world)("an edit", (it) => {
       assert.deepStrictEqual(edited.tags, ["\u00e9t\u00e9"], "one tag, however it is composed")
       assert.deepStrictEqual(told, [{ name: "media.updated", mediaId: id }])
       assert.deepStrictEqual(noted, [], "nobody writes down what people do with their own")
-
       const same = yield* changes.edit(id, { title: "Holiday" }, request()).pipe(as("viewer", owner))
       assert.strictEqual(same.version, 2)
       assert.strictEqual(told.length, 1)
@@ -306,87 +297,4 @@ layer(world)("many items at once", (it) => {
     assert.isFalse(decodes(BulkChange, { action: "tag", ids: ids(1) }))
     assert.isFalse(decodes(BulkChange, { action: "tag", tags: [], ids: ids(1) }))
   })
-})
-
-layer(world)("favourites", (it) => {
-  it.effect("are each user's own, and of what they may see", () =>
-    Effect.gen(function* () {
-      const favourites = yield* Favourites
-      const items = yield* MediaItems
-      const [ada, bob] = [yield* addUser("ada"), yield* addUser("bob")]
-      const open = yield* addItem({ title: "open" })
-      const hidden = yield* addItem({ title: "hidden", owner: bob })
-      const ofUser = (user: UserId) =>
-        items.list({ favourite: "1" }).pipe(
-          Effect.map(({ items }) => items.map(({ id }) => id)),
-          as("viewer", user)
-        )
-      yield* favourites.add(open).pipe(as("viewer", ada))
-      yield* favourites.add(open).pipe(as("viewer", ada))
-      assert.strictEqual((yield* favourites.add(hidden).pipe(as("viewer", ada), Effect.flip))._tag, "MediaItemNotFound")
-      assert.deepStrictEqual(yield* ofUser(ada), [open])
-      assert.deepStrictEqual(yield* ofUser(bob), [])
-      assert.strictEqual((yield* items.byId(open).pipe(as("viewer", ada))).version, 1)
-      yield* favourites.remove(open).pipe(as("viewer", ada))
-      yield* favourites.remove(open).pipe(as("viewer", ada))
-      assert.deepStrictEqual(yield* ofUser(ada), [])
-    })
-  )
-})
-
-layer(world)("tags", (it) => {
-  it.effect("are counted by what the principal may see, and found by a part of them", () =>
-    Effect.gen(function* () {
-      const tags = yield* Tags
-      const owner = yield* addUser("ada")
-      yield* addItem({ title: "1", tags: ["noir", "1940s"] })
-      yield* addItem({ title: "2", tags: ["noir"], owner })
-      yield* addItem({ title: "3", tags: ["100%"], owner })
-      const counts = (role: "viewer" | "curator", user?: UserId, q?: string) =>
-        tags.list(q === undefined ? {} : { q }).pipe(
-          Effect.map(({ items }) => items.map(({ count, tag }) => `${tag} ${count}`)),
-          as(role, user)
-        )
-      assert.deepStrictEqual(yield* counts("viewer"), ["1940s 1", "noir 1"])
-      assert.deepStrictEqual(yield* counts("viewer", owner), ["100% 1", "1940s 1", "noir 2"])
-      assert.deepStrictEqual(yield* counts("curator", undefined, "0%"), ["100% 1"])
-      assert.deepStrictEqual(yield* counts("curator", undefined, "OI"), ["noir 2"])
-      const first = yield* tags.list({ limit: 2 }).pipe(as("curator"))
-      assert.isNotNull(first.nextCursor)
-      if (first.nextCursor === null) return
-      const rest = yield* tags.list({ limit: 2, cursor: first.nextCursor }).pipe(as("curator"))
-      assert.deepStrictEqual(
-        rest.items.map(({ tag }) => tag),
-        ["noir"]
-      )
-    })
-  )
-
-  it.effect("get another name, or become one with another, in their place", () =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const tags = yield* Tags
-      const items = yield* MediaItems
-      const one = yield* addItem({ title: "1", tags: ["x", "sci-fi", "y"] })
-      const both = yield* addItem({ title: "2", tags: ["scifi", "x", "sci-fi"], owner: yield* addUser("bob") })
-      const trashed = yield* addItem({ title: "3", tags: ["sci-fi"] })
-      yield* sql`UPDATE media_items SET deleted_at = now() WHERE id = ${trashed}`
-      const rename = (from: string, to: string) => tags.rename(from, to, facts)
-      assert.strictEqual((yield* rename("sci-fi", "scifi").pipe(as("viewer"), Effect.flip))._tag, "Forbidden")
-      assert.strictEqual((yield* rename("nothing", "scifi").pipe(as("curator"), Effect.flip))._tag, "TagNotFound")
-      noted.length = told.length = 0
-      assert.deepStrictEqual(yield* rename("sci-fi", "scifi").pipe(as("curator")), { tag: "scifi", count: 2 })
-      const tagsOf = (id: MediaItemId) => Effect.map(items.byId(id).pipe(as("curator")), ({ tags }) => tags)
-      assert.deepStrictEqual(yield* tagsOf(one), ["x", "scifi", "y"])
-      assert.deepStrictEqual(yield* tagsOf(both), ["scifi", "x"])
-      assert.strictEqual(told.length, 3)
-      assert.deepStrictEqual(
-        noted.map(({ action, detail }) => ({ action, detail })),
-        [{ action: "tag.renamed", detail: { from: "sci-fi", to: "scifi" } }]
-      )
-      yield* sql`UPDATE media_items SET deleted_at = NULL WHERE id = ${trashed}`
-      assert.deepStrictEqual(yield* tagsOf(trashed), ["scifi"])
-      assert.deepStrictEqual(yield* rename("scifi", "scifi").pipe(as("curator")), { tag: "scifi", count: 3 })
-    })
-  )
 })

@@ -7,6 +7,7 @@ import { CurrentPrincipal } from "@joy/domain/CurrentPrincipal"
 import { type Event, Events } from "@joy/domain/Events"
 import { ApiKeyId, type MediaItemId, SessionId, UserId } from "@joy/domain/Ids"
 import { builtInRoles, expand, type Permission } from "@joy/domain/Permission"
+import type { RequestFacts } from "@joy/domain/RequestFacts"
 import { Signer } from "@joy/domain/Signer"
 import * as TestDatabase from "@joy/testing/TestDatabase"
 import * as SecureRandom from "effect/crypto/SecureRandom"
@@ -71,6 +72,8 @@ export const byKey = (userId: UserId, permissions: ReadonlyArray<Permission>) =>
     credential: { kind: "apiKey", apiKeyId: ApiKeyId.make(uuid()) },
     permissions: new Set(permissions)
   })
+
+export const facts: RequestFacts = { ip: "192.0.2.1", userAgent: "a test" }
 
 /** What was told and written down, the latest last. Undone by nothing. */
 export const told: Array<Event> = []
