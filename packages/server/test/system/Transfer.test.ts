@@ -89,109 +89,118 @@ const seen = Effect.fnUntraced(function* (
 
 describeWith(["ffmpeg"], "An installation", () => {
   layer(JoyUp.JoyUp.layer({ INGEST_INTERVAL: "1h" }), { excludeTestServices: true, timeout: "240 seconds" })((it) => {
-    it.effect("moves house, and comes back from a backup [X1, X2]", () =>
-      Effect.gen(function* () {
-        const up = yield* JoyUp.JoyUp
-        const { owner, shareUrl } = yield* lived
-        const before = yield* seen(up.admin, owner, up, shareUrl)
-        assert.deepStrictEqual([before.items.length, before.trash.length, before.share], [2, 1, 200])
-        const here = { env: { DATA_DIR: up.dataDir }, cwd: up.folder }
-        const works = Effect.fnUntraced(function* (args: ReadonlyArray<string>, options: Joy.StartOptions) {
-          const ended = yield* Joy.run(args, options)
-          assert.strictEqual(ended.code, 0, `joy ${args.join(" ")}: ${ended.stderr}`)
-          return ended
-        })
+    it.effect(
+      "moves house, and comes back from a backup [X1, X2]",
+      () =>
+        Effect.gen(function* () {
+          const up = yield* JoyUp.JoyUp
+          const { owner, shareUrl } = yield* lived
+          const before = yield* seen(up.admin, owner, up, shareUrl)
+          assert.deepStrictEqual([before.items.length, before.trash.length, before.share], [2, 1, 200])
+          const here = { env: { DATA_DIR: up.dataDir }, cwd: up.folder }
+          const works = Effect.fnUntraced(function* (args: ReadonlyArray<string>, options: Joy.StartOptions) {
+            const ended = yield* Joy.run(args, options)
+            assert.strictEqual(ended.code, 0, `joy ${args.join(" ")}: ${ended.stderr}`)
+            return ended
+          })
 
-        // While it runs.
-        const exported = join(up.folder, "house.ndjson")
-        const backup = join(up.folder, "house.joy.gz")
-        assert.match((yield* works(["export", "--output", exported], here)).stderr, /Exported .*3 user.*3 item/)
-        yield* works(["backup", backup], here)
-        const again = yield* Joy.run(["export", "--output", exported], here)
-        assert.deepStrictEqual([again.code, /already/.test(again.stderr)], [1, true])
-        const text = readFileSync(exported, "utf8")
-        assert.strictEqual((yield* works(["export"], here)).stdout.split("\n").length, text.split("\n").length)
-        for (const path of [exported, backup]) assert.strictEqual(statSync(path).mode & 0o777, 0o600)
-        for (const secret of ["argon2", "password_hash", "passwordHash", JoyUp.accountPassword, shareUrl.slice(-48)]) {
-          assert.notInclude(text, secret)
-        }
-        assert.include(gunzipSync(readFileSync(backup)).toString(), "argon2")
+          // While it runs.
+          const exported = join(up.folder, "house.ndjson")
+          const backup = join(up.folder, "house.joy.gz")
+          assert.match((yield* works(["export", "--output", exported], here)).stderr, /Exported .*3 user.*3 item/)
+          yield* works(["backup", backup], here)
+          const again = yield* Joy.run(["export", "--output", exported], here)
+          assert.deepStrictEqual([again.code, /already/.test(again.stderr)], [1, true])
+          const text = readFileSync(exported, "utf8")
+          assert.strictEqual((yield* works(["export"], here)).stdout.split("\n").length, text.split("\n").length)
+          for (const path of [exported, backup]) assert.strictEqual(statSync(path).mode & 0o777, 0o600)
+          for (const secret of [
+            "argon2",
+            "password_hash",
+            "passwordHash",
+            JoyUp.accountPassword,
+            shareUrl.slice(-48)
+          ]) {
+            assert.notInclude(text, secret)
+          }
+          assert.include(gunzipSync(readFileSync(backup)).toString(), "argon2")
 
-        // Bad files change nothing, and say what is wrong with them.
-        const elsewhere = yield* Joy.folder
-        const there = { env: { DATA_DIR: join(elsewhere, "data") }, cwd: elsewhere }
-        const bad = (content: string | Uint8Array) => {
-          const path = join(elsewhere, "bad")
-          writeFileSync(path, content)
-          return path
-        }
-        assert.match((yield* Joy.run(["import", bad(text.slice(0, -200))], there)).stderr, /line \d+ is no JSON/)
-        const full = yield* Joy.run(["import", exported], here)
-        assert.match(full.stderr, /not empty: it has 3 users and 3 items/)
+          // Bad files change nothing, and say what is wrong with them.
+          const elsewhere = yield* Joy.folder
+          const there = { env: { DATA_DIR: join(elsewhere, "data") }, cwd: elsewhere }
+          const bad = (content: string | Uint8Array) => {
+            const path = join(elsewhere, "bad")
+            writeFileSync(path, content)
+            return path
+          }
+          assert.match((yield* Joy.run(["import", bad(text.slice(0, -200))], there)).stderr, /line \d+ is no JSON/)
+          const full = yield* Joy.run(["import", exported], here)
+          assert.match(full.stderr, /not empty: it has 3 users and 3 items/)
 
-        // Moving in.
-        assert.match((yield* works(["import", exported], there)).stderr, /Imported .*3 item/)
-        assert.match((yield* Joy.run(["import", exported], there)).stderr, /not empty/)
-        for (const name of ["admin", "owner"]) {
-          const reset = ["admin", "reset-password", "--username", name, "--password-stdin"]
+          // Moving in.
+          assert.match((yield* works(["import", exported], there)).stderr, /Imported .*3 item/)
+          assert.match((yield* Joy.run(["import", exported], there)).stderr, /not empty/)
           yield* Effect.scoped(
             Effect.gen(function* () {
-              const { joy } = yield* JoyUp.up(elsewhere, { MEDIA_DIR: up.library })
-              yield* works(reset, { ...there, input: `${JoyUp.accountPassword}\n` })
-              yield* joy.stop()
+              const moved = yield* JoyUp.up(elsewhere, { MEDIA_DIR: up.library })
+              assert.isNull(moved.password)
+              for (const name of ["admin", "owner"]) {
+                const reset = ["admin", "reset-password", "--username", name, "--password-stdin"]
+                yield* works(reset, { ...there, input: `${JoyUp.accountPassword}\n` })
+              }
+              const admin = yield* moved.signIn("admin", JoyUp.accountPassword)
+              const own = yield* moved.signIn("owner", JoyUp.accountPassword)
+              yield* Joy.until(
+                Effect.orDie(admin.client.media.list({ query: {} })),
+                ({ items }) => items.length === 2 && items.every(({ status }) => status === "ready")
+              )
+              assert.deepStrictEqual(yield* seen(admin, own, moved, shareUrl), before)
+              yield* moved.joy.stop()
             })
           )
-        }
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const moved = yield* JoyUp.up(elsewhere, { MEDIA_DIR: up.library })
-            assert.isNull(moved.password)
-            const admin = yield* moved.signIn("admin", JoyUp.accountPassword)
-            const own = yield* moved.signIn("owner", JoyUp.accountPassword)
-            yield* Joy.until(
-              Effect.orDie(admin.client.media.list({ query: {} })),
-              ({ items }) => items.length === 2 && items.every(({ status }) => status === "ready")
-            )
-            assert.deepStrictEqual(yield* seen(admin, own, moved, shareUrl), before)
-            yield* moved.joy.stop()
-          })
-        )
 
-        // The backup, in place of all that, and elsewhere. Sessions and passwords are in it.
-        const refused = yield* Joy.run(["restore", backup], there)
-        assert.match(refused.stderr, /not empty.*--replace/)
-        const inUse = yield* Joy.run(["restore", backup, "--replace"], here)
-        assert.match(inUse.stderr, /in use/)
-        const cut = gzipSync(gunzipSync(readFileSync(backup)).toString().split("\n").slice(0, -5).join("\n"))
-        assert.match((yield* Joy.run(["restore", bad(cut), "--replace"], there)).stderr, /not whole/)
-        const newer = gzipSync(
-          gunzipSync(readFileSync(backup))
-            .toString()
-            .replace(/"migration":\d+/, '"migration":9999')
-        )
-        assert.match((yield* Joy.run(["restore", bad(newer), "--replace"], there)).stderr, /later joy/)
-        yield* works(["restore", backup, "--replace"], there)
-        copyFileSync(join(up.dataDir, "keys.json"), join(elsewhere, "data", "keys.json"))
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const restored = yield* JoyUp.up(elsewhere, { MEDIA_DIR: up.library, PUBLIC_URL: "http://localhost:8080" })
-            const admin = yield* restored.signIn("admin", up.password)
-            const own = yield* restored.signIn("owner", JoyUp.accountPassword)
-            assert.deepStrictEqual(yield* seen(admin, own, restored, shareUrl), before)
-            const { items } = yield* Effect.orDie(admin.client.media.list({ query: {} }))
-            assert.isTrue(items.every(({ durationSeconds, status }) => status === "ready" && durationSeconds !== null))
-            yield* Effect.orDie(
-              admin.client.users.create({
-                payload: {
-                  username: Username.make("later"),
-                  email: Email.make("later@example.org"),
-                  password: Redacted.make(JoyUp.accountPassword)
-                }
+          // The backup, in place of all that, and elsewhere. Sessions and passwords are in it.
+          const refused = yield* Joy.run(["restore", backup], there)
+          assert.match(refused.stderr, /not empty.*--replace/)
+          const inUse = yield* Joy.run(["restore", backup, "--replace"], here)
+          assert.match(inUse.stderr, /in use/)
+          const cut = gzipSync(gunzipSync(readFileSync(backup)).toString().split("\n").slice(0, -5).join("\n"))
+          assert.match((yield* Joy.run(["restore", bad(cut), "--replace"], there)).stderr, /not whole/)
+          const newer = gzipSync(
+            gunzipSync(readFileSync(backup))
+              .toString()
+              .replace(/"migration":\d+/, '"migration":9999')
+          )
+          assert.match((yield* Joy.run(["restore", bad(newer), "--replace"], there)).stderr, /later joy/)
+          yield* works(["restore", backup, "--replace"], there)
+          copyFileSync(join(up.dataDir, "keys.json"), join(elsewhere, "data", "keys.json"))
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const restored = yield* JoyUp.up(elsewhere, {
+                MEDIA_DIR: up.library,
+                PUBLIC_URL: "http://localhost:8080"
               })
-            )
-          })
-        )
-      })
+              const admin = yield* restored.signIn("admin", up.password)
+              const own = yield* restored.signIn("owner", JoyUp.accountPassword)
+              assert.deepStrictEqual(yield* seen(admin, own, restored, shareUrl), before)
+              const { items } = yield* Effect.orDie(admin.client.media.list({ query: {} }))
+              assert.isTrue(
+                items.every(({ durationSeconds, status }) => status === "ready" && durationSeconds !== null)
+              )
+              yield* Effect.orDie(
+                admin.client.users.create({
+                  payload: {
+                    username: Username.make("later"),
+                    email: Email.make("later@example.org"),
+                    password: Redacted.make(JoyUp.accountPassword)
+                  }
+                })
+              )
+            })
+          )
+        }),
+      // Nine starts, each with a database.
+      240_000
     )
   })
 })
