@@ -8,8 +8,9 @@ import { type FrameHead, syncedReader } from "./SyncedFrames.ts"
 
 /** ISO 13818-7, 6.2: frames with a head each, which those of MP4 don't have. */
 const headAt = (bytes: Uint8Array, at: number): FrameHead | null => {
-  const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0, sixth = 0, seventh = 0] = bytes.subarray(at, at + 7)
-  if (first !== 0xff || (second & 0xf6) !== 0xf0) return null
+  const second = bytes[at + 1] ?? 0
+  if (bytes[at] !== 0xff || (second & 0xf6) !== 0xf0) return null
+  const [third = 0, fourth = 0, fifth = 0, sixth = 0, seventh = 0] = bytes.subarray(at + 2, at + 7)
   const size = ((fourth & 3) << 11) | (fifth << 3) | (sixth >> 5)
   const head = (second & 1) === 1 ? 7 : 9
   // Several blocks of sound in one frame have no heads of their own to be cut at; rates and channels that stand elsewhere

@@ -30,8 +30,10 @@ interface FlacHead {
 
 /** 9.1. `null` for what is none, or has not the right sum. */
 const headAt = (bytes: Uint8Array, at: number): FlacHead | null => {
-  const [, second = 0, third = 0, fourth = 0, fifth = 0] = bytes.subarray(at, at + 5)
-  if ((second & 0xfe) !== 0xf8 || (fourth & 1) !== 0 || fourth >> 4 > 10 || (third & 15) === 15) return null
+  const second = bytes[at + 1] ?? 0
+  if ((second & 0xfe) !== 0xf8) return null
+  const [third = 0, fourth = 0, fifth = 0] = bytes.subarray(at + 2, at + 5)
+  if ((fourth & 1) !== 0 || fourth >> 4 > 10 || (third & 15) === 15) return null
   // Longer than one byte is a number that begins with as many ones.
   const length = fifth < 0x80 ? 1 : Math.clz32(~(fifth << 24))
   if (length > 7 || (fifth >= 0x80 && length < 2)) return null

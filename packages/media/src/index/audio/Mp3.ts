@@ -14,11 +14,12 @@ const bitrates = {
 const rates = [44_100, 48_000, 32_000]
 
 const headAt = (bytes: Uint8Array, at: number): FrameHead | null => {
-  const [first = 0, second = 0, third = 0] = bytes.subarray(at, at + 3)
+  const second = bytes[at + 1] ?? 0
+  if (bytes[at] !== 0xff || (second & 0xe6) !== 0xe2) return null
+  const third = bytes[at + 2] ?? 0
   const version = (second >> 3) & 3
-  const isLayerIII = ((second >> 1) & 3) === 1
   // Version 1 is none, and bitrate 0 leaves it to whoever looks for the next frame.
-  if (first !== 0xff || (second & 0xe0) !== 0xe0 || version === 1 || !isLayerIII) return null
+  if (version === 1) return null
   const table = version === 3 ? bitrates.first : bitrates.second
   const bitrate = table[(third >> 4) - 1]
   const rate = rates[(third >> 2) & 3]
