@@ -3,6 +3,7 @@ import { ServerResponse } from "node:http"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { PreconditionFailed, RangeNotSatisfiable } from "@joy/domain/Problem"
 import type { Delivery, Wanted } from "@joy/playback/Delivery"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
@@ -80,7 +81,13 @@ export const responder = Effect.map(CorsFields, (cors) =>
         if (options.ended !== undefined && body !== null) {
           // There is nobody left to tell why. Both ways of sending take the closed connection for their end.
           const cutOff = Effect.sync(() => response.destroy())
-          yield* Effect.forkScoped(Effect.andThen(Effect.ignore(options.ended), cutOff))
+          // A database that can't be asked is no reason to go on.
+          const ended = Effect.catchCause(options.ended, (cause) =>
+            Cause.hasDies(cause)
+              ? Effect.logWarning("It could not be asked whether a grant still holds", cause)
+              : Effect.void
+          )
+          yield* Effect.forkScoped(Effect.andThen(ended, cutOff))
         }
         if (body?._tag === "Stream") {
           const contentLength = end + 1 - start
