@@ -74,9 +74,16 @@ describe("Matroska that lies", () => {
     Effect.gen(function* () {
       const nested = Buffer.alloc(2 ** 20, Uint8Array.of(0x1f, 0x43, 0xb6, 0x75, 0xff))
       assert.strictEqual(yield* failureOf(segment(info, tracks(track()), nested)), "MediaResourceExceeded")
-      const far = Buffer.concat([ebml, sized(0x18538067, 2 ** 31, info, sized(0x1654ae6b, 2 ** 30))])
-      const error = yield* Effect.flip(buildFrom({ ...MemorySource.of(far), sizeBytes: 2 ** 32 }))
-      assert.strictEqual(error._tag, "MediaResourceExceeded")
+      const cluster0 = cluster(0, simpleBlock(0, key, frame(5)))
+      for (const parts of [
+        [info, sized(0x1654ae6b, 2 ** 30)],
+        [info, tracks(track()), cluster0, sized(0x1c53bb6b, 2 ** 30)]
+      ]) {
+        const source = MemorySource.of(Buffer.concat([ebml, sized(0x18538067, 2 ** 31, ...parts)]))
+        const error = yield* Effect.flip(buildFrom({ ...source, sizeBytes: 2 ** 32 }))
+        assert.strictEqual(error._tag, "MediaResourceExceeded")
+        assert.isBelow(Math.max(...source.reads.map(({ end, start }) => end - start)), 2 ** 20)
+      }
     })
   )
 

@@ -5,6 +5,7 @@ import { type IndexSource, parse, step, windowOf } from "../IndexSource.ts"
 import { peekBlock } from "./Blocks.ts"
 import { type CuePoint, readCues } from "./CuePoints.ts"
 import { type Element, elementAt, headLength, Id, uintOf } from "./Elements.ts"
+import { maxBodyBytes } from "./Structure.ts"
 
 /** What is read of a cluster whose size is known: its first blocks' heads, one of which begins a picture. */
 const clusterHeadBytes = 4 * 2 ** 10
@@ -80,6 +81,9 @@ export const walk = Effect.fnUntraced(function* (source: IndexSource, { end, seg
       const bytes = yield* heads(within.body, Math.min(end, elementEnd, within.body + clusterHeadBytes - headLength))
       yield* parse(() => lookInto(bytes, within))
     } else if (element.id === Id.cues && elementEnd <= end) {
+      if (element.end - element.body > maxBodyBytes) {
+        return yield* new MediaResourceExceeded({ step, resource: "input" })
+      }
       const bytes = yield* source.read(at + element.body, elementEnd)
       return yield* parse(() => readCues(bytes, track, segmentBody))
     } else if (element.id === Id.ebml || element.id === Id.segment) break

@@ -5,7 +5,7 @@ import { type IndexSource, parse, step, windowOf } from "../IndexSource.ts"
 import { childrenOf, type Element, elementAt, elementsIn, headLength, Id, uintOf } from "./Elements.ts"
 
 /** The index of ten hours with a keyframe a second, and far more than what else is read has. */
-const maxBodyBytes = 8 * 2 ** 20
+export const maxBodyBytes = 8 * 2 ** 20
 /** Tags may hold whatever people like; what is said of the tracks is short. */
 const maxTagsBytes = 128 * 2 ** 10
 /** What is read at once where something may stand: the index of two hours, and what follows it. */
