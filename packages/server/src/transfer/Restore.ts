@@ -123,6 +123,7 @@ export const read = Effect.fn("Restore.read")(
         case undefined:
           return yield* invalid("is nothing that a backup holds")
         case "table":
+          if (Object.hasOwn(counts, marker.name)) return yield* invalid("begins a table that was there before")
           return yield* begin(marker.name, marker.columns)
         case "sequence":
           table = null

@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { gunzipSync, gzipSync } from "node:zlib"
+import { gunzipSync } from "node:zlib"
 
 import { assert, layer } from "@effect/vitest"
 import { Email, Username } from "@joy/domain/User"
@@ -164,14 +164,6 @@ describeWith(["ffmpeg"], "An installation", () => {
           assert.match(refused.stderr, /not empty.*--replace/)
           const inUse = yield* Joy.run(["restore", backup, "--replace"], here)
           assert.match(inUse.stderr, /in use/)
-          const cut = gzipSync(gunzipSync(readFileSync(backup)).toString().split("\n").slice(0, -5).join("\n"))
-          assert.match((yield* Joy.run(["restore", bad(cut), "--replace"], there)).stderr, /not whole/)
-          const newer = gzipSync(
-            gunzipSync(readFileSync(backup))
-              .toString()
-              .replace(/"migration":\d+/, '"migration":9999')
-          )
-          assert.match((yield* Joy.run(["restore", bad(newer), "--replace"], there)).stderr, /later joy/)
           yield* works(["restore", backup, "--replace"], there)
           copyFileSync(join(up.dataDir, "keys.json"), join(elsewhere, "data", "keys.json"))
           yield* Effect.scoped(
@@ -199,7 +191,7 @@ describeWith(["ffmpeg"], "An installation", () => {
             })
           )
         }),
-      // Nine starts, each with a database.
+      // Many starts, most of them with a database.
       240_000
     )
   })
