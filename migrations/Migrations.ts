@@ -19,6 +19,7 @@ import shares from "./0018_shares.ts"
 import search from "./0019_search.ts"
 import facets from "./0020_facets.ts"
 import owners from "./0021_owners.ts"
+import renditions from "./0022_renditions.ts"
 
 /** Every migration by number and name. Forward only: a released file never changes, a new one is added below. */
 export const migrations = {
@@ -42,7 +43,8 @@ export const migrations = {
   "0018_shares": shares,
   "0019_search": search,
   "0020_facets": facets,
-  "0021_owners": owners
+  "0021_owners": owners,
+  "0022_renditions": renditions
 }
 
 /** The number of the newest migration: a database beyond it belongs to a newer version of the program. */

@@ -65,6 +65,7 @@ const storeOf = (objects: ReadonlyArray<StoredObject>): ObjectStore => ({
   read: () => Effect.fail(nothing),
   openLocal: () => Effect.fail(nothing),
   write: () => Effect.fail(nothing),
+  writeFile: () => Effect.fail(nothing),
   delete: () => Effect.fail(nothing),
   presignGet: () => Effect.die(nothing),
   presignPut: () => Effect.die(nothing)

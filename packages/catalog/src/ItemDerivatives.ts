@@ -6,8 +6,16 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { Fragment } from "effect/sql/Statement"
 
 import { type ItemPictures, ItemSuperseded } from "./IngestedItem.ts"
+import { renditionRecords } from "./ItemRenditions.ts"
 import { withId, withStatus } from "./ItemRows.ts"
 import { jsonText } from "./ItemValues.ts"
+
+/** Changes what comes after an item is ready, unless it is so already. */
+export type RecordLater = (
+  itemId: MediaItemId,
+  etag: ETag,
+  change: { readonly values: Fragment; readonly isNews: Fragment }
+) => Effect.Effect<void, ItemSuperseded>
 
 /** The part of `ItemIngest` that tells the catalogue what was made from an item's object. */
 export const derivativeRecords = ({
@@ -36,12 +44,7 @@ export const derivativeRecords = ({
     if (item.status === "ready") yield* updated([itemId])
   }, transaction)
 
-  /** Changes what comes after an item is ready, unless it is so already. */
-  const recordLater = Effect.fnUntraced(function* (
-    itemId: MediaItemId,
-    etag: ETag,
-    { isNews, values }: { readonly values: Fragment; readonly isNews: Fragment }
-  ) {
+  const recordLater: RecordLater = Effect.fnUntraced(function* (itemId, etag, { isNews, values }) {
     const changed = yield* withId(sql`
       UPDATE media_items SET ${values}, ${touched}
       WHERE id = ${itemId} AND etag = ${etag} AND status = 'ready' AND ${isNews} RETURNING id`)
@@ -68,5 +71,10 @@ export const derivativeRecords = ({
       })
   )
 
-  return { recordThumbnails, recordStoryboard, recordSubtitles }
+  return {
+    recordThumbnails,
+    recordStoryboard,
+    recordSubtitles,
+    ...renditionRecords({ sql, recordLater, transaction })
+  }
 }

@@ -22,6 +22,7 @@ import { derivativeRecords } from "./ItemDerivatives.ts"
 import { probeRecords } from "./ItemProbes.ts"
 import { changing, withId, withKey, withStatus } from "./ItemRows.ts"
 import { ownerOf, storableText } from "./ItemValues.ts"
+import type { RenditionFile } from "./PlayableItems.ts"
 
 /**
  * The write side of the catalogue for ingest, and the only place where ingest changes `media_items`. Every change
@@ -85,6 +86,23 @@ export class ItemIngest extends Context.Service<
       etag: ETag,
       tracks: ReadonlyArray<SubtitleTrack>
     ) => Effect.Effect<void, ItemSuperseded>
+    /** How far the rendition is that is being made. */
+    readonly recordRenditionProgress: (itemId: MediaItemId, etag: ETag, percent: number) => Effect.Effect<void>
+    /** The file that browsers play instead of the object, `null` for none. Appends `media.updated` where that is news. */
+    readonly recordRendition: (
+      itemId: MediaItemId,
+      etag: ETag,
+      file: RenditionFile | null
+    ) => Effect.Effect<void, ItemSuperseded>
+    /** None can be made, and why: nobody who wants to play it begins anew. */
+    readonly recordRenditionFailure: (itemId: MediaItemId, etag: ETag, message: string) => Effect.Effect<void>
+    /** Takes such a failure back, and gives the object of which one is to be made; `null` where there was none. */
+    readonly forgetRenditionFailure: (itemId: MediaItemId) => Effect.Effect<{
+      readonly itemId: MediaItemId
+      readonly key: ObjectKey
+      readonly etag: ETag
+      readonly sizeBytes: number
+    } | null>
     /** The item can be played. Appends `media.ready`. */
     readonly publishReady: (itemId: MediaItemId, etag: ETag) => Effect.Effect<void, ItemSuperseded>
     /** The item can't be used, and why. Appends `media.failed`. */

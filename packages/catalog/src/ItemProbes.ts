@@ -47,7 +47,8 @@ export const probeRecords = ({
         video_codec = ${textOrNull(found.videoCodec)}::text, audio_codec = ${textOrNull(found.audioCodec)}::text,
         bitrate = ${finiteOrNull(found.bitrate)}::float8::bigint, captured_at = ${instantOrNull(found.capturedAt)}::timestamptz,
         metadata = ${jsonText(found.metadata)}::text::jsonb, streams = ${jsonText(found.streams)}::text::jsonb,
-        chapters = ${jsonText(found.chapters)}::text::jsonb, storyboard_sheets = NULL, subtitles = '[]', ${touched}
+        chapters = ${jsonText(found.chapters)}::text::jsonb, storyboard_sheets = NULL, subtitles = '[]', rendition = NULL,
+        ${touched}
       WHERE id = ${itemId} AND etag = ${etag} AND status = 'processing' RETURNING id`
       )
   )

@@ -5,15 +5,20 @@ import { MediaItemNotFound, type MediaStatus, type MediaType } from "@joy/domain
 import type { MediaStream, SubtitleTrack } from "@joy/domain/MediaStream"
 import * as Policy from "@joy/domain/Policy"
 import type { Forbidden } from "@joy/domain/Problem"
-import type { ETag, ObjectKey } from "@joy/domain/StoredObject"
+import { ETag, type ObjectKey } from "@joy/domain/StoredObject"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 
 import { type MediaDetailRow, streamsOf } from "./MediaRow.ts"
 import { mimeTypeOf } from "./MimeType.ts"
 import { visibleTo } from "./VisibleItems.ts"
 import * as WatchPosition from "./WatchPosition.ts"
+
+/** A file in the derived store that browsers play, made of an object that they don't. */
+export const RenditionFile = Schema.Struct({ etag: ETag, sizeBytes: Schema.Finite })
+export type RenditionFile = typeof RenditionFile.Type
 
 /** Where the original of an item is, and what was made from it, for those who deliver bytes. */
 export interface MediaContent {
@@ -28,6 +33,8 @@ export interface MediaContent {
   readonly storyboardSheets: number | null
   /** The text tracks, in the order of their files. */
   readonly subtitles: ReadonlyArray<SubtitleTrack>
+  /** `null`: none was made. */
+  readonly rendition: RenditionFile | null
 }
 
 /** What decides how an item is played. */
@@ -63,7 +70,7 @@ export class PlayableItems extends Context.Service<
       const sql = yield* HotReads
       const located = sql`
         media_items.id, s3_key AS key, etag, size_bytes::float8 AS "sizeBytes", type, status,
-        storyboard_sheets AS "storyboardSheets", subtitles`
+        storyboard_sheets AS "storyboardSheets", subtitles, rendition`
 
       const content = Effect.fn("PlayableItems.content")(function* (id: MediaItemId) {
         const principal = yield* Policy.permission("media:read")

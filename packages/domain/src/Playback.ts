@@ -19,7 +19,10 @@ export const Ordinal = Schema.String.check(Schema.isPattern(/^(0|[1-9]\d{0,8})$/
   description: "A whole number from 0"
 })
 
-/** `preparing`: it will be playable later. `unplayable`: no browser plays it as it is; it may be fetched all the same. */
+/**
+ * `preparing`: it will be playable later; `preparedPercent` says how far it is. `unplayable`: no browser plays it, and nothing
+ * can be made of it that one would; it may be fetched all the same.
+ */
 export const PlaybackStatus = Schema.Literals(["ready", "preparing", "unplayable"]).annotate({
   identifier: "PlaybackStatus"
 })
@@ -30,7 +33,7 @@ export const Playback = Schema.Struct({
   status: PlaybackStatus,
   preparedPercent: Schema.Finite,
   grantExpiresAt: Timestamp,
-  /** The original. `direct`: browsers play it as it is. */
+  /** The original, or what was made of it for browsers. `direct`: browsers play it. */
   progressive: Schema.Struct({ url: Schema.String, mimeType: Schema.String, direct: Schema.Boolean }),
   hls: Schema.NullOr(Schema.Struct({ url: Schema.String })),
   /** A WebVTT thumbnails track. */

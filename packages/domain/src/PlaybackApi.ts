@@ -42,6 +42,13 @@ export class PlaybackApi extends HttpApiGroup.make("playback")
     }).annotateMerge(
       OpenApi.annotations({ summary: "The original, whole or a range of it (RFC 9110, 14); also by HEAD" })
     ),
+    HttpApiEndpoint.get("rendition", "/play/:grant/rendition.mp4", {
+      params: { grant: Grant },
+      success: HttpApiSchema.StreamUint8Array({ contentType: ["video/mp4", "audio/mp4"] }),
+      error: [...playErrors, NothingToPlay]
+    }).annotateMerge(
+      OpenApi.annotations({ summary: "What was made of an original that browsers don't play, as `content` is sent" })
+    ),
     HttpApiEndpoint.get("storyboard", "/play/:grant/storyboard.vtt", {
       params: { grant: Grant },
       success: HttpApiSchema.StreamUint8Array({ contentType: "text/vtt" }),

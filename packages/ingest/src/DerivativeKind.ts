@@ -26,6 +26,8 @@ export interface DerivativeKind extends DerivativeDescription {
   readonly make: (work: TakenWork, probed: ProbeResult) => Effect.Effect<Made, StepError>
   /** Tells the catalogue of it. Belongs in the transaction that ends the step. */
   readonly record: (work: TakenWork, made: Made) => Effect.Effect<void, ItemSuperseded>
+  /** Tells the catalogue that there will be none, where somebody waits for it. Belongs in the transaction that ends the run. */
+  readonly recordFailure?: (work: TakenWork, message: string) => Effect.Effect<void>
 }
 
 export interface DerivativeDescription {
@@ -35,8 +37,10 @@ export interface DerivativeDescription {
   readonly step: string
   /** Raised when it is made in another way. What was made in an older one can be told. */
   readonly version: number
-  /** Whether an item is shown without it, and gets it afterwards. */
-  readonly after: "probe" | "ready"
+  /** `probe`: no item is shown without it. `ready`: it gets it afterwards. `demand`: when somebody wants it. */
+  readonly after: "probe" | "ready" | "demand"
+  /** Whether it takes as long as the object plays. Such work has places of its own, so that files that come don't wait. */
+  readonly isLong: boolean
   /** What it is made of. */
   readonly types: ReadonlyArray<MediaType>
 }
@@ -46,6 +50,7 @@ export const thumbnail: DerivativeDescription = {
   step: "thumbnails",
   version: 1,
   after: "probe",
+  isLong: false,
   types: ["video", "audio", "image"]
 }
 
@@ -54,6 +59,7 @@ export const storyboard: DerivativeDescription = {
   step: "storyboard",
   version: 1,
   after: "ready",
+  isLong: false,
   types: ["video"]
 }
 
@@ -62,8 +68,26 @@ export const subtitles: DerivativeDescription = {
   step: "subtitles",
   version: 1,
   after: "ready",
+  isLong: false,
   types: ["video"]
 }
 
+export const rendition: DerivativeDescription = {
+  name: "rendition",
+  step: "rendition",
+  version: 1,
+  after: "demand",
+  isLong: true,
+  types: ["video", "audio"]
+}
+
 /** Every kind that there is. */
-export const descriptions: ReadonlyArray<DerivativeDescription> = [thumbnail, storyboard, subtitles]
+export const descriptions: ReadonlyArray<DerivativeDescription> = [thumbnail, storyboard, subtitles, rendition]
+
+const longKinds = new Set(descriptions.filter(({ isLong }) => isLong).map(({ name }) => name))
+
+/** Work of one pace waits for no other. */
+export type Pace = "short" | "long"
+
+/** `null` is the kind of work on whole objects. */
+export const paceOf = (kind: string | null): Pace => (kind !== null && longKinds.has(kind) ? "long" : "short")

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 import type { DerivativeKind, Made } from "./DerivativeKind.ts"
+import * as RenditionKind from "./RenditionKind.ts"
 import { ofStore, StepFailed } from "./StepErrors.ts"
 import * as StoryboardKind from "./StoryboardKind.ts"
 import * as SubtitlesKind from "./SubtitlesKind.ts"
@@ -22,7 +23,12 @@ export class Derivatives extends Context.Service<
     Derivatives,
     Effect.gen(function* () {
       const derived = yield* DerivedStore
-      const kinds = [yield* ThumbnailKind.make, yield* StoryboardKind.make, yield* SubtitlesKind.make]
+      const kinds = [
+        yield* ThumbnailKind.make,
+        yield* StoryboardKind.make,
+        yield* SubtitlesKind.make,
+        yield* RenditionKind.make
+      ]
 
       const believe = Effect.fn("Derivatives.believe")((step: string, made: Made) =>
         Effect.forEach(made.keys, derived.head, { concurrency: 4, discard: true }).pipe(

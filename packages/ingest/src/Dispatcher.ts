@@ -6,12 +6,14 @@ import * as Option from "effect/Option"
 import * as WorkflowEngine from "effect/workflow/WorkflowEngine"
 
 import { Bells } from "./Bells.ts"
+import type { Pace } from "./DerivativeKind.ts"
 import { IngestConfig } from "./IngestConfig.ts"
 import { IngestObject } from "./IngestObject.ts"
 import { IngestSteps } from "./IngestSteps.ts"
 import { MakeDerivative } from "./MakeDerivative.ts"
 import { Outbox, type TakenWork, traced } from "./Outbox.ts"
 import { RunnerRegistry } from "./RunnerRegistry.ts"
+import * as Slots from "./Slots.ts"
 import { unforeseen } from "./StepErrors.ts"
 
 /**
@@ -89,14 +91,14 @@ export class Dispatcher extends Context.Service<
       )
 
       let newestFirst = false
-      const handOutMore = Effect.gen(function* () {
-        const places = yield* registry.places
-        const room = places * perPlace - (yield* outbox.handedOut)
+      const handOutMore = Effect.fnUntraced(function* (pace: Pace) {
+        const places = Slots.placesOf(pace, yield* registry.places)
+        const room = places * perPlace - (yield* outbox.handedOut(pace))
         if (room <= 0) return 0
         newestFirst = !newestFirst
         const [first, second] = newestFirst ? (["newest", "oldest"] as const) : (["oldest", "newest"] as const)
-        const half = yield* outbox.take(first, Math.ceil(room / 2))
-        const rest = half.length < Math.ceil(room / 2) ? [] : yield* outbox.take(second, Math.floor(room / 2))
+        const half = yield* outbox.take(pace, first, Math.ceil(room / 2))
+        const rest = half.length < Math.ceil(room / 2) ? [] : yield* outbox.take(pace, second, Math.floor(room / 2))
         yield* handOut([...half, ...rest])
         return half.length + rest.length
       })
@@ -106,7 +108,7 @@ export class Dispatcher extends Context.Service<
         yield* Effect.flatMap(outbox.overdue(Duration.zero), handOut)
         yield* Effect.forkScoped(Effect.forever(Effect.delay(unharmed(lookAfterAll), config.overdue)))
         while (true) {
-          const handedOut = yield* handOutMore
+          const handedOut = (yield* handOutMore("short")) + (yield* handOutMore("long"))
           // Work that becomes due by the clock rings no bell.
           if (handedOut === 0) yield* bells.woken("dispatcher", config.poll)
         }

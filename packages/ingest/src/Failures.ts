@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError } from "effect/sql/SqlError"
 
+import { rendition } from "./DerivativeKind.ts"
 import { ObjectLedger } from "./ObjectLedger.ts"
 import { Outbox } from "./Outbox.ts"
 import { rows } from "./Rows.ts"
@@ -23,7 +24,7 @@ const batch = 500
 export class Failures extends Context.Service<
   Failures,
   {
-    /** Tries a failed item again; one that has not failed is left alone. */
+    /** Tries a failed item again, or the rendition of a ready one that failed; what has not failed is left alone. */
     readonly retry: (id: MediaItemId) => Effect.Effect<void, MediaItemNotFound | Forbidden, CurrentPrincipal>
     /** Tries every failed item again, and says how many. */
     readonly retryAll: () => Effect.Effect<number, Forbidden, CurrentPrincipal>
@@ -51,6 +52,15 @@ export class Failures extends Context.Service<
         Effect.catchIf(isSqlError, Effect.die)
       )
 
+      const requeueRendition = Effect.fnUntraced(
+        function* (id: MediaItemId) {
+          const object = yield* items.forgetRenditionFailure(id)
+          if (object !== null) yield* outbox.demand(object, rendition.name)
+        },
+        sql.withTransaction,
+        Effect.catchIf(isSqlError, Effect.die)
+      )
+
       const retry = Effect.fn("Failures.retry")(function* (id: MediaItemId) {
         const [item] = yield* rows(FoundItem)(sql`
           SELECT id, status FROM media_items
@@ -59,6 +69,7 @@ export class Failures extends Context.Service<
         if (item === undefined) return yield* new MediaItemNotFound({})
         yield* Policy.permission("media:refresh")
         if (item.status === "failed") yield* requeue([id])
+        else yield* requeueRendition(id)
       })
 
       const retryAll = Effect.fn("Failures.retryAll")(function* () {

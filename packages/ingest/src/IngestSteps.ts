@@ -177,7 +177,10 @@ export class IngestSteps extends Context.Service<
           ? items
               .recordFailure(work.itemId, work.etag, { step, message, attempts: work.attempt })
               .pipe(Effect.catchTag("ItemSuperseded", () => Effect.void))
-          : outbox.countFailed(work)
+          : Effect.andThen(
+              outbox.countFailed(work),
+              derivatives.kinds.find(({ name }) => name === work.kind)?.recordFailure?.(work, message) ?? Effect.void
+            )
 
       const conclude = Effect.fn("IngestSteps.conclude")(function* (work: TakenWork, failed: StepFailed) {
         const { failure, message, step } = failed

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Tracer from "effect/Tracer"
 
+import { descriptions, type Pace } from "./DerivativeKind.ts"
 import { rows } from "./Rows.ts"
 import { Signals } from "./Signals.ts"
 
@@ -77,14 +78,16 @@ export class Outbox extends Context.Service<
       objects: ReadonlyArray<Omit<Work, "run">>,
       derivative: DerivativeWork
     ) => Effect.Effect<void>
+    /** Adds a derivative of an object to be made that somebody waits for, unless that one is in the outbox. Wakes the dispatcher. */
+    readonly demand: (object: Omit<Work, "run">, kind: string) => Effect.Effect<void>
     /** Notes for whoever wants a derivative made anew that this one could not be. */
     readonly countFailed: (work: TakenWork) => Effect.Effect<void>
     /** Gives up work on objects of these items that are somewhere else by now, and says for which there was some. */
     readonly giveUp: (itemIds: ReadonlyArray<MediaItemId>) => Effect.Effect<ReadonlyArray<MediaItemId>>
-    /** Takes work that is due, of the most urgent there is: what waits longest, or what came last. */
-    readonly take: (from: "oldest" | "newest", atMost: number) => Effect.Effect<ReadonlyArray<TakenWork>>
-    /** How much work is handed out. */
-    readonly handedOut: Effect.Effect<number>
+    /** Takes work of a pace that is due, of the most urgent there is: what waits longest, or what came last. */
+    readonly take: (pace: Pace, from: "oldest" | "newest", atMost: number) => Effect.Effect<ReadonlyArray<TakenWork>>
+    /** How much work of a pace is handed out. */
+    readonly handedOut: (pace: Pace) => Effect.Effect<number>
     /** Work that was handed out longer ago than this. */
     readonly overdue: (after: Duration.Duration) => Effect.Effect<ReadonlyArray<TakenWork>>
     /** The work has its result. Wakes the dispatcher. */
@@ -148,6 +151,14 @@ export class Outbox extends Context.Service<
         yield* signals.wakeDispatcher
       })
 
+      const demand = Effect.fn("Outbox.demand")(function* (object: Omit<Work, "run">, kind: string) {
+        // What is made anew for all waits behind everything else, but not where somebody waits for it.
+        const known = yield* rows(Schema.Struct({ id: Schema.String }))(sql`
+          UPDATE ingest_outbox SET priority = least(priority, ${priorities.following}::smallint)
+          WHERE item_id = ${object.itemId} AND etag = ${object.etag} AND kind = ${kind} RETURNING id::text`)
+        if (known.length === 0) yield* addDerivatives([object], { kind, rebuildId: null })
+      })
+
       const countFailed = Effect.fn("Outbox.countFailed")((work: TakenWork) =>
         sql`UPDATE ingest_rebuilds SET failed = failed + 1 WHERE id = ${work.rebuildId}::uuid`.pipe(
           Effect.asVoid,
@@ -164,9 +175,13 @@ export class Outbox extends Context.Service<
         return found.map(({ itemId }) => itemId)
       })
 
-      const take = Effect.fn("Outbox.take")((from: "oldest" | "newest", atMost: number) => {
+      const longKinds = descriptions.filter(({ isLong }) => isLong).map(({ name }) => name)
+      const ofPace = (pace: Pace) =>
+        sql`(kind IS NOT NULL AND kind = ANY(${longKinds}::text[])) = ${pace === "long"}::boolean`
+
+      const take = Effect.fn("Outbox.take")((pace: Pace, from: "oldest" | "newest", atMost: number) => {
         const order = from === "oldest" ? sql`ORDER BY available_at, id` : sql`ORDER BY available_at DESC, id DESC`
-        const due = sql`submitted_at IS NULL AND available_at <= now()`
+        const due = sql`submitted_at IS NULL AND available_at <= now() AND ${ofPace(pace)}`
         return rows(TakenWork)(sql`
           UPDATE ingest_outbox SET submitted_at = now() WHERE id IN (
             SELECT id FROM ingest_outbox WHERE ${due} AND priority = (
@@ -178,12 +193,11 @@ export class Outbox extends Context.Service<
           ) RETURNING ${columns}`)
       })
 
-      const handedOut = rows(Schema.Struct({ count: Schema.Finite }))(
-        sql`SELECT count(*)::integer AS count FROM ingest_outbox WHERE submitted_at IS NOT NULL`
-      ).pipe(
-        Effect.map(([row]) => row?.count ?? 0),
-        Effect.withSpan("Outbox.handedOut")
-      )
+      const handedOut = Effect.fn("Outbox.handedOut")(function* (pace: Pace) {
+        const [row] = yield* rows(Schema.Struct({ count: Schema.Finite }))(sql`
+          SELECT count(*)::integer AS count FROM ingest_outbox WHERE submitted_at IS NOT NULL AND ${ofPace(pace)}`)
+        return row?.count ?? 0
+      })
 
       const overdue = Effect.fn("Outbox.overdue")((after: Duration.Duration) =>
         rows(TakenWork)(sql`
@@ -226,7 +240,19 @@ export class Outbox extends Context.Service<
         return row?.starts ?? 0
       })
 
-      return Outbox.of({ add, addDerivatives, countFailed, giveUp, take, handedOut, overdue, done, retry, begun })
+      return Outbox.of({
+        add,
+        addDerivatives,
+        demand,
+        countFailed,
+        giveUp,
+        take,
+        handedOut,
+        overdue,
+        done,
+        retry,
+        begun
+      })
     })
   ).pipe(Layer.provide(Signals.layer))
 }

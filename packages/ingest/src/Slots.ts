@@ -5,17 +5,31 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 
+import type { Pace } from "./DerivativeKind.ts"
 import { IngestConfig } from "./IngestConfig.ts"
 
 /** How soon those that wait notice that their process stops. */
 const closingLook: Duration.Input = "100 millis"
 
-/** Room for work in this process: `INGEST_CONCURRENCY` objects at once. What else was handed to it waits here. */
+/** How much long work is done beside so many objects: it takes as much of the machine, and longer. */
+export const placesOf = (pace: Pace, concurrency: number): number =>
+  pace === "short" ? concurrency : Math.ceil(concurrency / 2)
+
+interface Lane {
+  readonly places: number
+  working: number
+  readonly waiting: Set<() => void>
+}
+
+/**
+ * Room for work in this process: `INGEST_CONCURRENCY` objects at once, and beside them half as much work that takes long.
+ * What else was handed to it waits here.
+ */
 export class Slots extends Context.Service<
   Slots,
   {
     /** Does the work of a workflow when there is room. */
-    readonly run: <A, E, R>(executionId: string, work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+    readonly run: <A, E, R>(pace: Pace, executionId: string, work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
     /** The executions that this process has in hand: at work, or waiting for room. */
     readonly inHand: () => ReadonlySet<string>
     /** Begins nothing new for a while: a disk is full. */
@@ -30,34 +44,38 @@ export class Slots extends Context.Service<
       const sharding = yield* Effect.serviceOption(Sharding.Sharding)
       const scope = yield* Effect.scope
       const inHand = new Set<string>()
-      /** In the order of their coming. */
-      const waiting = new Set<() => void>()
-      let working = 0
+      const lanes = {
+        short: { places: placesOf("short", concurrency), working: 0, waiting: new Set<() => void>() },
+        long: { places: placesOf("long", concurrency), working: 0, waiting: new Set<() => void>() }
+      }
       let resting = 0
       let closing = false
 
       const letIn = () => {
-        for (const enter of waiting) {
-          if (!closing && (working >= concurrency || resting > 0)) return
-          waiting.delete(enter)
-          enter()
+        for (const lane of Object.values(lanes)) {
+          // In the order of their coming.
+          for (const enter of lane.waiting) {
+            if (!closing && (lane.working >= lane.places || resting > 0)) break
+            lane.waiting.delete(enter)
+            enter()
+          }
         }
       }
 
       // The place is noted where it is given: an interruption between that and the work can't lose it.
-      const entered = (ticket: { holdsPlace: boolean }) =>
+      const entered = (lane: Lane, ticket: { holdsPlace: boolean }) =>
         Effect.callback<void>((resume) => {
           const enter = () => {
-            working += 1
+            lane.working += 1
             ticket.holdsPlace = true
             resume(Effect.void)
           }
-          waiting.add(enter)
+          lane.waiting.add(enter)
           letIn()
-          return Effect.sync(() => waiting.delete(enter))
+          return Effect.sync(() => lane.waiting.delete(enter))
         })
-      const left = (ticket: { readonly holdsPlace: boolean }) => {
-        if (ticket.holdsPlace) working -= 1
+      const left = (lane: Lane, ticket: { readonly holdsPlace: boolean }) => {
+        if (ticket.holdsPlace) lane.working -= 1
         letIn()
       }
 
@@ -77,15 +95,15 @@ export class Slots extends Context.Service<
       }
 
       return Slots.of({
-        run: (executionId, work) =>
+        run: (pace, executionId, work) =>
           Effect.suspend(() => {
             const ticket = { holdsPlace: false }
             inHand.add(executionId)
-            return Effect.andThen(entered(ticket), work).pipe(
+            return Effect.andThen(entered(lanes[pace], ticket), work).pipe(
               Effect.ensuring(
                 Effect.sync(() => {
                   inHand.delete(executionId)
-                  left(ticket)
+                  left(lanes[pace], ticket)
                 })
               )
             )

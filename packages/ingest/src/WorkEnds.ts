@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Activity from "effect/workflow/Activity"
 import type * as Workflow from "effect/workflow/Workflow"
 
+import { paceOf } from "./DerivativeKind.ts"
 import { IngestSteps } from "./IngestSteps.ts"
 import type { TakenWork } from "./Outbox.ts"
 import { Slots } from "./Slots.ts"
@@ -63,6 +64,7 @@ export const layer = <Tag extends string, R>(
     Effect.map(Slots, (slots) =>
       workflow.toLayer((work, executionId) =>
         slots.run(
+          paceOf(work.kind),
           executionId,
           ending(work, first, (at) => body(work, at))
         )

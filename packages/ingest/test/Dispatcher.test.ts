@@ -245,6 +245,7 @@ describe("The dispatcher", () => {
     step: "eraser",
     version: 1,
     after: "probe",
+    isLong: false,
     types: ["video"],
     make: (item) => {
       if (++erased === 1) rmSync(join(erases, item.itemId), { recursive: true })
@@ -371,7 +372,7 @@ describe("The dispatcher", () => {
       // As if the dispatcher had died between taking and handing out, and another one ran already.
       library.put("lost.mp4", "lost")
       const sql = yield* SqlClient.SqlClient
-      yield* sql.withTransaction(Effect.andThen(scan(), outbox.take("oldest", 1)))
+      yield* sql.withTransaction(Effect.andThen(scan(), outbox.take("short", "oldest", 1)))
       yield* until(work, (left) => left.length === 0)
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(yield* statuses, { "first.mp4": "ready", "lost.mp4": "ready" })
@@ -403,8 +404,8 @@ describe("The dispatcher", () => {
       const outbox = yield* Outbox
       for (const key of ["a.mp4", "b.mp4", "c.mp4"]) library.put(key, key)
       yield* scan()
-      assert.lengthOf(yield* outbox.take("oldest", 1), 1)
-      assert.lengthOf(yield* outbox.take("newest", 1), 1)
+      assert.lengthOf(yield* outbox.take("short", "oldest", 1), 1)
+      assert.lengthOf(yield* outbox.take("short", "newest", 1), 1)
       yield* workOff
       assert.deepStrictEqual(yield* statuses, { "a.mp4": "ready", "b.mp4": "ready", "c.mp4": "ready" })
     }).pipe(Effect.provide(working()))

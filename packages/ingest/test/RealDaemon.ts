@@ -6,6 +6,7 @@ import { ItemIngest } from "@joy/catalog/ItemIngest"
 import * as Demuxer from "@joy/media/Demuxer"
 import * as Ffmpeg from "@joy/media/Ffmpeg"
 import * as Probe from "@joy/media/Probe"
+import * as Renditions from "@joy/media/Renditions"
 import * as Storyboards from "@joy/media/Storyboards"
 import * as Subtitles from "@joy/media/Subtitles"
 import * as Thumbnails from "@joy/media/Thumbnails"
@@ -41,7 +42,9 @@ export interface DaemonOptions extends Deaths.Places {
 const tools = Layer.mergeAll(Ffmpeg.layer(), Demuxer.layer()).pipe(Layer.provide(NodeServices.layer))
 const media = Layer.mergeAll(Probe.layerNoDeps(), Thumbnails.layerNoDeps).pipe(Layer.provide(tools))
 /** What an item gets afterwards. */
-const following = Layer.merge(Storyboards.layerNoDeps, Subtitles.layerNoDeps).pipe(Layer.provide(tools))
+const following = Layer.mergeAll(Storyboards.layerNoDeps, Subtitles.layerNoDeps, Renditions.layerNoDeps).pipe(
+  Layer.provide([tools, NodeServices.layer])
+)
 
 const sockets = Layer.merge(
   NodeSocketServer.layer({ host: "127.0.0.1", port: 0 }),

@@ -193,6 +193,7 @@ describe("A kind that follows the object becoming ready", () => {
     step: "waveform",
     version: 3,
     after: "ready",
+    isLong: false,
     types: ["video"],
     make: (work) => {
       const key = ObjectKey.make(`${work.itemId}/${encodeURIComponent(work.etag)}/waveform`)

@@ -7,6 +7,7 @@ import { ItemIngest } from "@joy/catalog/ItemIngest"
 import * as Ffmpeg from "@joy/media/Ffmpeg"
 import { Probe } from "@joy/media/Probe"
 import type { ProbeResult } from "@joy/media/ProbeResult"
+import { Renditions } from "@joy/media/Renditions"
 import { Storyboards } from "@joy/media/Storyboards"
 import { layerNoDeps as subtitlesLayer, Subtitles } from "@joy/media/Subtitles"
 import { Thumbnails } from "@joy/media/Thumbnails"
@@ -166,6 +167,7 @@ export class Tools extends Context.Service<
     probe: Probe["Service"]["probe"]
     make: Thumbnails["Service"]["make"]
     storyboard: Storyboards["Service"]["make"]
+    rendition: Renditions["Service"]["make"]
     subtitles: Subtitles["Service"]["embedded"]
   }
 >()("@joy/ingest/test/Tools") {
@@ -180,6 +182,7 @@ export class Tools extends Context.Service<
         thumbhash: "aGFzaA=="
       }),
     storyboard: () => Effect.succeed(null),
+    rendition: () => Effect.die(new Error("not needed here")),
     subtitles: () => Effect.succeed([])
   }))
 }
@@ -221,6 +224,10 @@ const tools = Layer.mergeAll(
     Effect.map(Tools, (bent) =>
       Storyboards.of({ make: (store, object, probe) => bent.storyboard(store, object, probe) })
     )
+  ),
+  Layer.effect(
+    Renditions,
+    Effect.map(Tools, (bent) => Renditions.of({ make: (...args) => bent.rendition(...args) }))
   ),
   Layer.effect(
     Subtitles,

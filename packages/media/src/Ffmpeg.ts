@@ -6,6 +6,8 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Stream from "effect/Stream"
 
 import {
+  type EncodeCall,
+  encodeArgs,
   type GenerateCall,
   generateArgs,
   isolationPrefix,
@@ -16,7 +18,7 @@ import {
   type RunLimits,
   transformLimits
 } from "./FfmpegArgs.ts"
-import { diagnose } from "./FfmpegDiagnosis.ts"
+import { diagnose, diagnoseFile } from "./FfmpegDiagnosis.ts"
 import { spawnTool, ToolFailure } from "./FfmpegProcess.ts"
 import { type FfmpegOptions, type FfmpegTool, type FfmpegTools, find } from "./FfmpegTools.ts"
 import * as LoopbackReader from "./LoopbackReader.ts"
@@ -34,6 +36,15 @@ export interface MediaRun {
   readonly budgetBytes?: number | undefined
 }
 
+/** A call that makes a file. It takes as long as it takes, so that each has limits of its own. */
+export interface EncodeRun {
+  readonly step: string
+  readonly input: Served
+  readonly call: EncodeCall
+  readonly limits: RunLimits
+  readonly progress: (seconds: number) => Effect.Effect<void>
+}
+
 export class Ffmpeg extends Context.Service<
   Ffmpeg,
   {
@@ -45,6 +56,8 @@ export class Ffmpeg extends Context.Service<
     readonly run: (run: MediaRun) => Effect.Effect<Uint8Array, MediaError>
     /** As `run`, and what it makes in the same pass (`also`), in that order. */
     readonly runAll: (run: MediaRun) => Effect.Effect<ReadonlyArray<Uint8Array>, MediaError>
+    /** Makes a file of the input. `progress` hears now and then how many seconds of it are there. */
+    readonly encode: (run: EncodeRun) => Effect.Effect<void, MediaError>
     /** Makes a file out of nothing: samples, test media. Never of anything that somebody else wrote. */
     readonly generate: (call: GenerateCall) => Effect.Effect<void, FfmpegMissing | GenerateFailed>
   }
@@ -114,6 +127,35 @@ const make = Effect.fnUntraced(function* (options: FfmpegOptions) {
     (effect, { step }) => Effect.catchTag(effect, "ToolFailure", (failure) => Effect.fail(diagnose(step, failure)))
   )
 
+  const encode = Effect.fn("Ffmpeg.encode")(
+    function* ({ call, input, limits, progress, step }: EncodeRun) {
+      const tool = yield* present(tools.ffmpeg)
+      const served = yield* reader.serve(input, { step })
+      const prefix = isolationPrefix(tools.isolation, limits, { fileBytes: limits.outputBytes })
+      const { exit, outputs } = yield* spawn([...prefix, tool.path, ...encodeArgs(call, served.url, limits)])
+      yield* (outputs[0] ?? Stream.empty).pipe(
+        Stream.decodeText(),
+        Stream.splitLines,
+        Stream.runForEach((line) => {
+          const micros = /^out_time_us=(\d+)$/.exec(line)?.[1]
+          return micros === undefined ? Effect.void : progress(Number(micros) / 1e6)
+        })
+      )
+      const ended = yield* exit
+      if (ended.code === 0) return
+      return yield* (yield* served.failure) ?? diagnoseFile(step, ended)
+    },
+    Effect.scoped,
+    (effect, { limits, step }) =>
+      effect.pipe(
+        Effect.timeoutOrElse({
+          duration: `${limits.wallSeconds} seconds`,
+          orElse: () => new MediaTimeout({ step, seconds: limits.wallSeconds })
+        }),
+        Effect.catchTag("ToolFailure", (failure) => Effect.fail(diagnose(step, failure)))
+      )
+  )
+
   const generate = Effect.fn("Ffmpeg.generate")(
     function* (call: GenerateCall) {
       const tool = yield* present(tools.ffmpeg)
@@ -134,6 +176,7 @@ const make = Effect.fnUntraced(function* (options: FfmpegOptions) {
     stream,
     run: Effect.fn("Ffmpeg.run")((run: MediaRun) => Stream.mkUint8Array(stream(run))),
     runAll,
+    encode,
     generate
   })
 })

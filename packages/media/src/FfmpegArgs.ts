@@ -140,6 +140,32 @@ export const mediaArgs = (call: MediaCall, url: string, limits: RunLimits): Read
         )
       ]
 
+/** Makes a file of the object, which is too large for a pipe or has to be written out of order. */
+export interface EncodeCall extends Output {
+  /** Options before the input, for example `-fflags +genpts`. */
+  readonly input?: ReadonlyArray<string> | undefined
+  /** A file of ours, which is there already. */
+  readonly path: string
+}
+
+/** The arguments for `call` on the object behind `url`. How far it is goes to standard output. */
+export const encodeArgs = (call: EncodeCall, url: string, limits: RunLimits): ReadonlyArray<string> => [
+  ..."-nostdin -hide_banner -loglevel error -y -progress pipe:1 -stats_period 2 -filter_threads".split(" "),
+  String(limits.threads),
+  ...inputOptions(limits.threads),
+  ...(call.input ?? []),
+  "-i",
+  url,
+  ...call.output,
+  "-threads",
+  String(limits.threads),
+  "-protocol_whitelist",
+  "file,pipe",
+  "-f",
+  call.format,
+  `file:${call.path}`
+]
+
 /** A picture or a sound out of nothing (`lavfi`), of a description that we wrote ourselves, into a file of ours. */
 export interface GenerateCall {
   /** Graphs of lavfi, for example `testsrc2=size=1280x720:rate=25`. */
@@ -166,21 +192,28 @@ export const generateArgs = (call: GenerateCall): ReadonlyArray<string> => [
 ]
 
 /** The user that media is read as when we are root: no account has it, and it is not the one that Postgres runs as. */
-const mediaUser = "65533"
+export const mediaUser = 65533
 
 /** Where the helpers that lower privileges are, as far as they work on this machine. */
 export interface Isolation {
   /** `setpriv` of util-linux: another user, no capabilities, and death with its parent. Only as root. */
   readonly setpriv: string | null
-  /** `prlimit` of util-linux: limits of memory, CPU time, open files; no file may be written. */
+  /** `prlimit` of util-linux: limits of memory, CPU time, open files and of what is written. */
   readonly prlimit: string | null
 }
 
 /** A pipe for each text track of a film, and what the tool opens itself. */
 const openFiles = 160
 
-/** What is put in front of a tool's path: a command that limits itself and then becomes the tool (same process id). */
-export const isolationPrefix = (isolation: Isolation, limits: RunLimits): ReadonlyArray<string> => [
+/**
+ * What is put in front of a tool's path: a command that limits itself and then becomes the tool (same process id).
+ * `fileBytes` is how long a file may become that it writes.
+ */
+export const isolationPrefix = (
+  isolation: Isolation,
+  limits: RunLimits,
+  { fileBytes = 0 }: { readonly fileBytes?: number } = {}
+): ReadonlyArray<string> => [
   ...(isolation.setpriv === null
     ? []
     : [
@@ -200,7 +233,7 @@ export const isolationPrefix = (isolation: Isolation, limits: RunLimits): Readon
         `--as=${limits.memoryBytes}`,
         // First SIGXCPU, which ffmpeg takes as "stop", then SIGKILL.
         `--cpu=${limits.cpuSeconds}:${limits.cpuSeconds + 2}`,
-        "--fsize=0",
+        `--fsize=${fileBytes}`,
         `--nofile=${openFiles}`,
         "--core=0",
         "--"

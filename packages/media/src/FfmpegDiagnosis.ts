@@ -1,3 +1,5 @@
+import { StoreUnavailable } from "@joy/storage/StoreError"
+
 import { type BadMedia, MediaResourceExceeded, UnreadableMedia } from "./MediaError.ts"
 
 /** How a tool ended, and the last it said. */
@@ -45,4 +47,21 @@ export const diagnose = (step: string, exit: ToolExit): BadMedia => {
   }
   const match = known.find(([pattern]) => pattern.test(exit.stderr))
   return new UnreadableMedia({ step, reason: match?.[1] ?? `can't be read: ${lastLine(exit.stderr)}` })
+}
+
+const refused = (reason: string, isFull: boolean) =>
+  new StoreUnavailable({ operation: "write a temporary file", reason, retryable: false, isFull })
+
+/** The same of a tool that makes a file, which the disk that it is on may not take. */
+export const diagnoseFile = (step: string, exit: ToolExit): BadMedia | StoreUnavailable => {
+  if (exit.signal === "SIGXFSZ" || /File too large/.test(exit.stderr)) {
+    return new MediaResourceExceeded({ step, resource: "output" })
+  }
+  if (/No space left on device|Disk quota exceeded/.test(exit.stderr)) {
+    return refused("the disk of temporary files is full: make room, or set TMPDIR to another one", true)
+  }
+  if (/file:\S+: (?:Permission denied|Read-only file system)/.test(exit.stderr)) {
+    return refused("ffmpeg may not write to the folder of temporary files: set TMPDIR to another one", false)
+  }
+  return diagnose(step, exit)
 }

@@ -7,6 +7,7 @@ import * as Ffmpeg from "./Ffmpeg.ts"
 import type { FfmpegOptions } from "./FfmpegTools.ts"
 import * as LoopbackReader from "./LoopbackReader.ts"
 import * as Probe from "./Probe.ts"
+import * as Renditions from "./Renditions.ts"
 import * as Storyboards from "./Storyboards.ts"
 import * as Subtitles from "./Subtitles.ts"
 import * as Thumbnails from "./Thumbnails.ts"
@@ -15,7 +16,13 @@ import * as Thumbnails from "./Thumbnails.ts"
 export const layer = (
   options: FfmpegOptions & Probe.ProbeOptions = {}
 ): Layer.Layer<
-  Probe.Probe | Thumbnails.Thumbnails | Storyboards.Storyboards | Subtitles.Subtitles | Ffmpeg.Ffmpeg | Demuxer.Demuxer,
+  | Probe.Probe
+  | Thumbnails.Thumbnails
+  | Storyboards.Storyboards
+  | Subtitles.Subtitles
+  | Renditions.Renditions
+  | Ffmpeg.Ffmpeg
+  | Demuxer.Demuxer,
   never,
   ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem
 > =>
@@ -23,7 +30,8 @@ export const layer = (
     Probe.layerNoDeps(options),
     Thumbnails.layerNoDeps,
     Storyboards.layerNoDeps,
-    Subtitles.layerNoDeps
+    Subtitles.layerNoDeps,
+    Renditions.layerNoDeps
   ).pipe(
     Layer.provideMerge(Layer.merge(Ffmpeg.layerNoDeps(options), Demuxer.layer())),
     Layer.provide(LoopbackReader.layer)

@@ -56,6 +56,7 @@ export const make = (): MemoryStore => {
     watch: null,
     openLocal: () => Effect.succeed(null),
     write: () => unsupported,
+    writeFile: () => unsupported,
     delete: () => unsupported,
     presignGet: () => unsupported,
     presignPut: () => unsupported

@@ -3,7 +3,7 @@ import * as IndexFile from "@joy/media/index/IndexFile"
 import { type MediaIndex, residentBytes } from "@joy/media/index/MediaIndex"
 import type { BadMedia, StoreFailure } from "@joy/media/MediaError"
 import * as DerivedKeys from "@joy/storage/DerivedKeys"
-import { DerivedStore, SourceStore } from "@joy/storage/ObjectStore"
+import { DerivedStore, type SourceStore } from "@joy/storage/ObjectStore"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,7 +12,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 
 import * as ByteCache from "./ByteCache.ts"
-import { objectOf, type SourceVersion } from "./SourceVersion.ts"
+import { objectOf, type SourceVersion, stores } from "./SourceVersion.ts"
 
 /** A dozen films of two hours. */
 const capacityBytes = 128 * 2 ** 20
@@ -24,7 +24,8 @@ const refusalBytes = 1024
 /** A bad object stays bad at its version, and is not read again for each who asks. */
 type Known = Result.Result<MediaIndex, BadMedia>
 
-const keyOf = ({ etag, itemId }: SourceVersion) => DerivedKeys.containerIndex(itemId, etag)
+const keyOf = ({ etag, isRendition, itemId, key }: SourceVersion) =>
+  isRendition === true ? DerivedKeys.renditionIndex(key, etag) : DerivedKeys.containerIndex(itemId, etag)
 
 export class ContentIndexes extends Context.Service<
   ContentIndexes,
@@ -40,7 +41,7 @@ export class ContentIndexes extends Context.Service<
     ContentIndexes,
     Effect.gen(function* () {
       const derived = yield* DerivedStore
-      const store = yield* SourceStore
+      const storeOf = yield* stores
       const builds = yield* Semaphore.make(buildsAtOnce)
 
       /** What was kept; `null` where there is nothing, or nothing of use: then it is made anew. */
@@ -82,7 +83,7 @@ export class ContentIndexes extends Context.Service<
       ): Effect.fn.Return<Known, StoreFailure> {
         const found = yield* kept(source)
         if (found !== null) return Result.succeed(found)
-        const built = yield* Effect.result(builds.withPermits(1)(build(store, objectOf(source))))
+        const built = yield* Effect.result(builds.withPermits(1)(build(storeOf(source), objectOf(source))))
         if (Result.isSuccess(built)) {
           yield* keep(source, built.success)
           return Result.succeed(built.success)

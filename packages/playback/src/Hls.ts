@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 
 import type { MediaIndex } from "@joy/media/index/MediaIndex"
 import type { BadMedia, StoreFailure } from "@joy/media/MediaError"
-import { type LocalFile, SourceStore } from "@joy/storage/ObjectStore"
+import type { DerivedStore, LocalFile, SourceStore } from "@joy/storage/ObjectStore"
 import { ObjectChanged } from "@joy/storage/StoreError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -21,7 +21,7 @@ import { mediaPlaylist, multivariantPlaylist, subtitlePlaylist, type SubtitleTra
 import { segmentHead } from "./hls/SegmentHead.ts"
 import { SourceBlocks } from "./SourceBlocks.ts"
 import { cutOut, SourceStretches } from "./SourceStretches.ts"
-import type { SourceVersion } from "./SourceVersion.ts"
+import { type SourceVersion, stores } from "./SourceVersion.ts"
 
 /** No segments can be made of the object: of its container, its codecs, or because it is damaged. */
 export class NotPackageable extends Schema.TaggedError<NotPackageable>()("NotPackageable", { reason: Schema.String }) {}
@@ -69,7 +69,7 @@ const refuseBadMedia = <A>(
     Effect.fail(new NotPackageable({ reason: error.message }))
   )
 
-type Sources = ContentIndexes | SourceBlocks | SourceStore | SourceStretches
+type Sources = ContentIndexes | DerivedStore | SourceBlocks | SourceStore | SourceStretches
 
 /** Packages objects for HLS as they are asked for: nothing is transcoded, and nothing stored but where their samples are. */
 export class Hls extends Context.Service<
@@ -102,7 +102,7 @@ export class Hls extends Context.Service<
     Effect.gen(function* () {
       const blocks = yield* SourceBlocks
       const indexes = yield* ContentIndexes
-      const store = yield* SourceStore
+      const storeOf = yield* stores
       const stretches = yield* SourceStretches
       const plans = new WeakMap<MediaIndex, Plan | null>()
 
@@ -183,12 +183,12 @@ export class Hls extends Context.Service<
           const [piece, ...others] = layout.pieces
           if (piece === undefined || piece.start === piece.end) return whole
           if (others.length === 0) {
-            const file = yield* store.openLocal(source.key, { ifMatch: source.etag })
+            const file = yield* storeOf(source).openLocal(source.key, { ifMatch: source.etag })
             const range = { start: piece.start, end: piece.end - 1 }
             if (file !== null) return { ...whole, body: { _tag: "File" as const, file, ...range } }
             // Where sound is fetched by itself, it is read in the same blocks.
             if (plan.sounds.length === 0 && read === null) {
-              const { stream } = yield* store.read(source.key, { ifMatch: source.etag, range })
+              const { stream } = yield* storeOf(source).read(source.key, { ifMatch: source.etag, range })
               return { ...whole, body: { _tag: "Stream" as const, stream } }
             }
           }

@@ -1,7 +1,7 @@
 import type { MediaContent } from "@joy/catalog/PlayableItems"
 import { ContentUnavailable } from "@joy/domain/MediaItem"
 import { ContentChanged, type Grant, NothingToPlay } from "@joy/domain/Playback"
-import type { ServiceUnavailable } from "@joy/domain/Problem"
+import { ServiceUnavailable } from "@joy/domain/Problem"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,10 +10,10 @@ import * as Stream from "effect/Stream"
 
 import * as ByteRanges from "./ByteRanges.ts"
 import { type DeliveryBody, sentRange, unavailable, type Wanted } from "./Delivery.ts"
-import { type GrantRefused, Grants } from "./Grants.ts"
+import { type GrantRefused, Grants, type OpenGrant } from "./Grants.ts"
 import { Hls, type HlsFailure, type HlsPart } from "./Hls.ts"
 import { here, type Played } from "./Plays.ts"
-import type { SourceVersion } from "./SourceVersion.ts"
+import { playedOf } from "./SourceVersion.ts"
 
 /** Where a segment is: of which rendition, and its number, counted from 0. */
 export interface SegmentName {
@@ -30,7 +30,12 @@ const bodyOf = ({ body, head }: HlsPart): DeliveryBody => {
   return body._tag === "File" ? { ...body, head } : { _tag: "Stream", stream: Stream.prepend(body.stream, [head]) }
 }
 
-const sourceOf = ({ etag, id, key, sizeBytes }: MediaContent): SourceVersion => ({ itemId: id, key, etag, sizeBytes })
+/** A rendition that was made anew at this moment is another one soon; the item stays the same. */
+const changed = ({ content }: OpenGrant) =>
+  content.rendition === null ? new ContentChanged({}) : new ServiceUnavailable({ retryAfterSeconds: 1 })
+
+const gone = ({ content }: OpenGrant) =>
+  content.rendition === null ? new ContentUnavailable({}) : new NothingToPlay({})
 
 /** The tracks as a rendition's folder sees them. */
 const subtitlesOf = ({ subtitles }: MediaContent) =>
@@ -70,8 +75,8 @@ export class HlsPlays extends Context.Service<
             Effect.catchTags({
               NoSuchPart: () => Effect.fail(new NothingToPlay({})),
               NotPackageable: () => Effect.fail(new NothingToPlay({})),
-              ObjectNotFound: () => Effect.fail(new ContentUnavailable({})),
-              ObjectChanged: () => Effect.fail(new ContentChanged({})),
+              ObjectNotFound: () => Effect.fail(gone(open)),
+              ObjectChanged: () => Effect.fail(changed(open)),
               StoreUnavailable: unavailable
             })
           )
@@ -79,18 +84,18 @@ export class HlsPlays extends Context.Service<
 
       return HlsPlays.of({
         main: Effect.fn("HlsPlays.main")((grant, wanted) =>
-          answer(grant, wanted, (content) => hls.main(sourceOf(content), subtitlesOf(content)))
+          answer(grant, wanted, (content) => hls.main(playedOf(content), subtitlesOf(content)))
         ),
         playlist: Effect.fn("HlsPlays.playlist")((grant, rendition, wanted) =>
-          answer(grant, wanted, (content) => hls.playlist(sourceOf(content), rendition, subtitlesOf(content)))
+          answer(grant, wanted, (content) => hls.playlist(playedOf(content), rendition, subtitlesOf(content)))
         ),
         init: Effect.fn("HlsPlays.init")((grant, rendition, wanted) =>
-          answer(grant, wanted, (content) => hls.init(sourceOf(content), rendition))
+          answer(grant, wanted, (content) => hls.init(playedOf(content), rendition))
         ),
         segment: Effect.fn("HlsPlays.segment")((grant, { isPacked, rendition, segment }, wanted) =>
           answer(grant, wanted, (content) =>
             Effect.filterOrFail(
-              hls.segment(sourceOf(content), rendition, segment),
+              hls.segment(playedOf(content), rendition, segment),
               ({ mimeType }) => (mimeType === "audio/mpeg") === isPacked,
               () => new NothingToPlay({})
             )

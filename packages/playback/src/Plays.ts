@@ -1,7 +1,7 @@
+import type { MediaContent } from "@joy/catalog/PlayableItems"
 import { ContentUnavailable } from "@joy/domain/MediaItem"
 import { ContentChanged, type Grant, NothingToPlay } from "@joy/domain/Playback"
 import { ServiceUnavailable } from "@joy/domain/Problem"
-import type { ObjectKey } from "@joy/domain/StoredObject"
 import * as DerivedKeys from "@joy/storage/DerivedKeys"
 import { DerivedStore, SourceStore } from "@joy/storage/ObjectStore"
 import * as Context from "effect/Context"
@@ -9,9 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 
-import { deliver, type Delivery, unavailable, type Wanted } from "./Delivery.ts"
+import { type Deliverable, deliver, type Delivery, unavailable, type Wanted } from "./Delivery.ts"
 import { type GrantRefused, Grants, type OpenGrant } from "./Grants.ts"
 import { PlaybackConfig } from "./PlaybackConfig.ts"
+import { playedOf } from "./SourceVersion.ts"
 
 /** What is sent by this process, for as long as the grant holds. */
 export interface Played extends Delivery, Pick<OpenGrant, "secondsLeft" | "ended"> {
@@ -27,6 +28,8 @@ export type Elsewhere =
 
 /** How long a URL of the bucket works: nobody can take it back. */
 const redirectFor = "5 minutes"
+
+export const renditionType = ({ type }: Pick<MediaContent, "type">) => (type === "audio" ? "audio/mp4" : "video/mp4")
 
 export const here = ({ ended, secondsLeft }: OpenGrant, delivery: Delivery): Played => ({
   _tag: "Here",
@@ -44,6 +47,11 @@ export class Plays extends Context.Service<
       grant: Grant,
       wanted: Wanted
     ) => Effect.Effect<Played | Elsewhere, GrantRefused | ServiceUnavailable, Scope.Scope>
+    /** What was made of an original that browsers don't play. */
+    readonly rendition: (
+      grant: Grant,
+      wanted: Wanted
+    ) => Effect.Effect<Played, GrantRefused | NothingToPlay | ServiceUnavailable, Scope.Scope>
     readonly storyboard: (
       grant: Grant,
       wanted: Wanted
@@ -103,8 +111,8 @@ export class Plays extends Context.Service<
 
       /** A file that was made from the object. */
       const made = Effect.fnUntraced(
-        function* (open: OpenGrant, key: ObjectKey, mimeType: string, wanted: Wanted) {
-          return here(open, yield* deliver(derived, { key, mimeType }, wanted))
+        function* (open: OpenGrant, file: Deliverable, wanted: Wanted) {
+          return here(open, yield* deliver(derived, file, wanted))
         },
         Effect.catchTags({
           ObjectNotFound: () => Effect.fail(new NothingToPlay({})),
@@ -115,11 +123,18 @@ export class Plays extends Context.Service<
         })
       )
 
+      const rendition = Effect.fn("Plays.rendition")(function* (grant: Grant, wanted: Wanted) {
+        const open = yield* grants.open(grant)
+        if (open.content.rendition === null) return yield* new NothingToPlay({})
+        const version = playedOf(open.content)
+        return yield* made(open, { key: version.key, mimeType: renditionType(open.content), version }, wanted)
+      })
+
       const storyboard = Effect.fn("Plays.storyboard")(function* (grant: Grant, wanted: Wanted) {
         const open = yield* grants.open(grant)
         const { etag, id, storyboardSheets } = open.content
         if (storyboardSheets === null) return yield* new NothingToPlay({})
-        return yield* made(open, DerivedKeys.storyboard(id, etag), "text/vtt; charset=utf-8", wanted)
+        return yield* made(open, { key: DerivedKeys.storyboard(id, etag), mimeType: "text/vtt; charset=utf-8" }, wanted)
       })
 
       const storyboardSheet = Effect.fn("Plays.storyboardSheet")(function* (
@@ -130,17 +145,21 @@ export class Plays extends Context.Service<
         const open = yield* grants.open(grant)
         const { etag, id, storyboardSheets } = open.content
         if (storyboardSheets === null || sheet >= storyboardSheets) return yield* new NothingToPlay({})
-        return yield* made(open, DerivedKeys.storyboardSheet(id, etag, sheet), "image/webp", wanted)
+        return yield* made(open, { key: DerivedKeys.storyboardSheet(id, etag, sheet), mimeType: "image/webp" }, wanted)
       })
 
       const subtitles = Effect.fn("Plays.subtitles")(function* (grant: Grant, track: number, wanted: Wanted) {
         const open = yield* grants.open(grant)
         const { etag, id, subtitles } = open.content
         if (track >= subtitles.length) return yield* new NothingToPlay({})
-        return yield* made(open, DerivedKeys.subtitle(id, etag, track), "text/vtt; charset=utf-8", wanted)
+        return yield* made(
+          open,
+          { key: DerivedKeys.subtitle(id, etag, track), mimeType: "text/vtt; charset=utf-8" },
+          wanted
+        )
       })
 
-      return Plays.of({ content, storyboard, storyboardSheet, subtitles })
+      return Plays.of({ content, rendition, storyboard, storyboardSheet, subtitles })
     })
   )
 }

@@ -1,6 +1,6 @@
 import type { StoreFailure } from "@joy/media/MediaError"
 import * as ObjectBytes from "@joy/media/ObjectBytes"
-import { SourceStore } from "@joy/storage/ObjectStore"
+import type { DerivedStore, SourceStore } from "@joy/storage/ObjectStore"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 
 import * as ByteCache from "./ByteCache.ts"
 import type { Piece } from "./hls/Layout.ts"
-import { objectOf, type SourceVersion } from "./SourceVersion.ts"
+import { objectOf, type SourceVersion, stores } from "./SourceVersion.ts"
 
 const blockBytes = 2 ** 20
 /** The last seconds of a few viewers: sound and pictures of the same time ask for the same blocks. */
@@ -54,10 +54,10 @@ export class SourceBlocks extends Context.Service<
     readonly gather: (source: SourceVersion, pieces: ReadonlyArray<Piece>) => Stream.Stream<Uint8Array, StoreFailure>
   }
 >()("@joy/playback/SourceBlocks") {
-  static readonly layer: Layer.Layer<SourceBlocks, never, SourceStore> = Layer.effect(
+  static readonly layer: Layer.Layer<SourceBlocks, never, DerivedStore | SourceStore> = Layer.effect(
     SourceBlocks,
     Effect.gen(function* () {
-      const store = yield* SourceStore
+      const storeOf = yield* stores
       const reads = yield* Semaphore.make(readsAtOnce)
       const blocks = yield* ByteCache.make<Block, Uint8Array, StoreFailure>({
         capacityBytes,
@@ -66,7 +66,7 @@ export class SourceBlocks extends Context.Service<
         load: ({ number, source }) => {
           const start = number * blockBytes
           const end = Math.min(source.sizeBytes, start + blockBytes)
-          return reads.withPermits(1)(ObjectBytes.readPart(store, objectOf(source), start, end))
+          return reads.withPermits(1)(ObjectBytes.readPart(storeOf(source), objectOf(source), start, end))
         }
       })
 

@@ -2,7 +2,7 @@ import { endOf, samplesIn, type Stretch } from "@joy/media/index/matroska/Stretc
 import type { Cues, MediaIndex, Samples } from "@joy/media/index/MediaIndex"
 import type { BadMedia, StoreFailure } from "@joy/media/MediaError"
 import * as ObjectBytes from "@joy/media/ObjectBytes"
-import { SourceStore } from "@joy/storage/ObjectStore"
+import type { DerivedStore, SourceStore } from "@joy/storage/ObjectStore"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,7 +10,7 @@ import * as Semaphore from "effect/Semaphore"
 
 import * as ByteCache from "./ByteCache.ts"
 import type { Piece } from "./hls/Layout.ts"
-import { objectOf, type SourceVersion } from "./SourceVersion.ts"
+import { objectOf, type SourceVersion, stores } from "./SourceVersion.ts"
 
 const mebibyte = 2 ** 20
 /** The last seconds of a few viewers: each sound asks for the same stretches as the pictures. */
@@ -49,10 +49,10 @@ export class SourceStretches extends Context.Service<
     readonly read: (wanted: Wanted) => Effect.Effect<SampledStretch, BadMedia | StoreFailure>
   }
 >()("@joy/playback/SourceStretches") {
-  static readonly layer: Layer.Layer<SourceStretches, never, SourceStore> = Layer.effect(
+  static readonly layer: Layer.Layer<SourceStretches, never, DerivedStore | SourceStore> = Layer.effect(
     SourceStretches,
     Effect.gen(function* () {
-      const store = yield* SourceStore
+      const storeOf = yield* stores
       const inFlight = yield* Semaphore.make(inFlightMebibytes)
 
       const load = Effect.fn("SourceStretches.load")(function* ({
@@ -63,7 +63,7 @@ export class SourceStretches extends Context.Service<
         const end = endOf(stretch, index.cues)
         const size = end - stretch.start
         const bytes = yield* inFlight.withPermits(Math.ceil(size / mebibyte))(
-          ObjectBytes.readPart(store, objectOf(source), stretch.start, end)
+          ObjectBytes.readPart(storeOf(source), objectOf(source), stretch.start, end)
         )
         return { bytes, samples: yield* samplesIn(index, stretch, bytes) }
       }, Effect.scoped)

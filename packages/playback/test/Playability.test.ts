@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type MediaStream, unknownStream } from "@joy/domain/MediaStream"
-import * as Playability from "@joy/playback/Playability"
+import * as Playability from "@joy/domain/Playability"
 
 const stream = (type: MediaStream["type"], codec: string, more: Partial<MediaStream> = {}): MediaStream => ({
   ...unknownStream,
@@ -46,21 +46,23 @@ describe("what browsers play as it lies there", () => {
 })
 
 describe("what browsers play out of segments", () => {
-  for (const [name, type, streams, expected] of [
-    ["H.264 and AAC, whatever the container", "video", [video("h264"), audio("aac")], true],
-    ["H.264 of ten bits", "video", [video("h264", "yuv420p10le"), audio("aac")], false],
-    ["H.264 with MP3", "video", [video("h264"), audio("mp3")], true],
-    ["H.264 with AC-3", "video", [video("h264"), audio("ac3")], false],
-    ["VP9 with Opus", "video", [video("vp9"), audio("opus")], true],
-    ["VP8", "video", [video("vp8"), audio("vorbis")], false],
-    ["MPEG-4 ASP", "video", [video("mpeg4"), audio("aac")], false],
-    ["AAC alone", "audio", [audio("aac")], true],
-    ["Vorbis", "audio", [audio("vorbis")], false],
-    ["a picture", "image", [], false],
-    ["nothing", "video", [], false]
+  for (const [name, type, container, streams, expected] of [
+    ["H.264 and AAC in Matroska", "video", "matroska", [video("h264"), audio("aac")], true],
+    ["H.264 and AAC in AVI", "video", "avi", [video("h264"), audio("aac")], false],
+    ["H.264 and AAC in MPEG-TS", "video", "mpegts", [video("h264"), audio("aac")], false],
+    ["H.264 of ten bits", "video", "matroska", [video("h264", "yuv420p10le"), audio("aac")], false],
+    ["H.264 with MP3", "video", "matroska", [video("h264"), audio("mp3")], true],
+    ["H.264 with AC-3", "video", "matroska", [video("h264"), audio("ac3")], false],
+    ["VP9 with Opus", "video", "matroska", [video("vp9"), audio("opus")], true],
+    ["VP8", "video", "matroska", [video("vp8"), audio("vorbis")], false],
+    ["MPEG-4 ASP", "video", "matroska", [video("mpeg4"), audio("aac")], false],
+    ["AAC alone", "audio", "matroska", [audio("aac")], true],
+    ["Vorbis", "audio", "matroska", [audio("vorbis")], false],
+    ["a picture", "image", "matroska", [], false],
+    ["nothing", "video", "matroska", [], false]
   ] as const) {
     it(`${expected ? "holds" : "does not hold"} for ${name}`, () => {
-      assert.strictEqual(Playability.isSegmented({ type, streams }), expected)
+      assert.strictEqual(Playability.isSegmented({ type, container, streams }), expected)
     })
   }
 })

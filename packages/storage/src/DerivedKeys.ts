@@ -15,6 +15,14 @@ export type ThumbnailFormat = "webp" | "jpeg"
 export const containerIndex = (item: MediaItemId, etag: ETag): ObjectKey =>
   ObjectKey.make(`${item}/${version(etag)}/container.index`)
 
+/** What browsers play instead of the object. */
+export const rendition = (item: MediaItemId, etag: ETag): ObjectKey =>
+  ObjectKey.make(`${item}/${version(etag)}/rendition.mp4`)
+
+/** Where the samples of one making of a rendition are. */
+export const renditionIndex = (rendition: ObjectKey, etag: ETag): ObjectKey =>
+  ObjectKey.make(`${rendition}.${version(etag)}.index`)
+
 /** The WebVTT thumbnails track, and the sheets that it names. */
 export const storyboard = (item: MediaItemId, etag: ETag): ObjectKey =>
   ObjectKey.make(`${item}/${version(etag)}/storyboard.vtt`)

@@ -60,6 +60,10 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
       if (options.readOnly) return yield* new StoreReadOnly({ key })
       return yield* Effect.scoped(Changes.write(root, key, body))
     }),
+    writeFile: Effect.fn("FolderStore.writeFile")(function* (key, path) {
+      if (options.readOnly) return yield* new StoreReadOnly({ key })
+      return yield* Effect.scoped(Changes.copy(root, key, fromText(resolve(path))))
+    }),
     delete: Effect.fn("FolderStore.delete")(function* (key) {
       if (options.readOnly) return yield* new StoreReadOnly({ key })
       yield* Changes.remove(root, key)

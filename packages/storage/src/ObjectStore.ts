@@ -104,6 +104,12 @@ export interface ObjectStore {
     body: Uint8Array,
     options?: { readonly contentType?: string | undefined }
   ) => Effect.Effect<StoredObject, StoreReadOnly | StoreUnavailable>
+  /** As `write`, of what is in a file of this machine, of which little is in memory at a time. */
+  readonly writeFile: (
+    key: ObjectKey,
+    path: string,
+    options?: { readonly contentType?: string | undefined }
+  ) => Effect.Effect<StoredObject, StoreReadOnly | StoreUnavailable>
   /** Deletes an object; one that is not there is deleted already. */
   readonly delete: (key: ObjectKey) => Effect.Effect<void, StoreReadOnly | StoreUnavailable>
   /** A URL that reads the object without credentials for `expiresIn`, as `contentType` where one is said. */

@@ -1,5 +1,4 @@
-import { type ObjectKey, StoredObject } from "@joy/domain/StoredObject"
-import * as Clock from "effect/Clock"
+import type { ObjectKey } from "@joy/domain/StoredObject"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,7 +11,8 @@ import * as Failure from "./s3/Failure.ts"
 import * as Listing from "./s3/Listing.ts"
 import type { Options } from "./s3/Options.ts"
 import * as Reading from "./s3/Reading.ts"
-import { PresignUnsupported, StoreReadOnly, StoreUnavailable } from "./StoreError.ts"
+import * as Writing from "./s3/Writing.ts"
+import { PresignUnsupported, StoreReadOnly } from "./StoreError.ts"
 
 export type { Options } from "./s3/Options.ts"
 
@@ -54,25 +54,11 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
     openLocal: () => Effect.succeed(null),
     write: Effect.fn("S3Store.write")(function* (key, body, write = {}) {
       if (readOnly) return yield* new StoreReadOnly({ key })
-      if (isReservedKey(key)) {
-        return yield* new StoreUnavailable({
-          operation: "write",
-          reason: `${key} is a reserved name`,
-          retryable: false
-        })
-      }
-      const ContentType = write.contentType ?? "application/octet-stream"
-      const command = new sdk.PutObjectCommand({ ...at(key), Body: body, ContentLength: body.byteLength, ContentType })
-      const answer = yield* bucket
-        .request((abort) => client.send(command, abort))
-        .pipe(Effect.mapError(bucket.unavailable("write")))
-      if (!answer.ETag) {
-        const reason = `the server told no ETag of ${key}: is it an S3 server?`
-        return yield* new StoreUnavailable({ operation: "write", reason, retryable: false })
-      }
-      // The answer tells no time. This one differs from S3's by a second or so, which saves a request per derivative.
-      const modifiedAt = yield* Clock.currentTimeMillis
-      return new StoredObject({ key, etag: Reading.unquote(answer.ETag), sizeBytes: body.byteLength, modifiedAt })
+      return yield* Writing.write(bucket, key, body, write.contentType)
+    }),
+    writeFile: Effect.fn("S3Store.writeFile")(function* (key, path, write = {}) {
+      if (readOnly) return yield* new StoreReadOnly({ key })
+      return yield* Writing.writeFile(bucket, key, path, write.contentType)
     }),
     delete: Effect.fn("S3Store.delete")(function* (key) {
       if (readOnly) return yield* new StoreReadOnly({ key })

@@ -1,4 +1,7 @@
 import { createHash } from "node:crypto"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 
 import { assert, layer } from "@effect/vitest"
 import { ETag } from "@joy/domain/StoredObject"
@@ -142,6 +145,32 @@ export const objectStoreContract = <R>(
           assert.strictEqual(read.object.sizeBytes, length)
           assert.deepStrictEqual(read.range, length === 0 ? null : { start: 0, end: length - 1 })
         }
+      })
+    )
+
+    it.effect(
+      "writes what is in a file, whatever its length, and tells the version that is then there",
+      Effect.fnUntraced(function* () {
+        const { store } = yield* make
+        const folder = yield* Effect.acquireRelease(
+          Effect.sync(() => mkdtempSync(join(tmpdir(), "joy-store-"))),
+          (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+        )
+        const path = join(folder, "a film.mp4")
+        // The last one is sent to S3 in three parts.
+        for (const length of [0, 1, 1_048_577, 2 ** 25 + 1]) {
+          const body = pattern(length)
+          writeFileSync(path, body)
+          const written = yield* store.writeFile(key("derived/film.mp4"), path, { contentType: "video/mp4" })
+          const read = yield* readAll(store, "derived/film.mp4", { ifMatch: written.etag })
+          assert.isTrue(Buffer.from(body).equals(read.data), `${length} bytes`)
+          assert.strictEqual(written.sizeBytes, length)
+        }
+        const before = yield* store.head(key("derived/film.mp4"))
+        const missing = yield* Effect.flip(store.writeFile(key("derived/film.mp4"), join(folder, "none")))
+        assert.strictEqual(missing._tag, "StoreUnavailable")
+        assert.deepStrictEqual(yield* store.head(key("derived/film.mp4")), before)
+        assert.deepStrictEqual((yield* listAll(store)).keys, ["derived/film.mp4"])
       })
     )
 

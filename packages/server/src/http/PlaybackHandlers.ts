@@ -45,6 +45,9 @@ export const PlaybackHandlers = HttpApiBuilder.group(
       content: Effect.fnUntraced(function* ({ params }) {
         return yield* respond(yield* plays.content(params.grant, yield* ContentResponse.wanted))
       }),
+      rendition: Effect.fnUntraced(function* ({ params }) {
+        return yield* respond(yield* plays.rendition(params.grant, yield* ContentResponse.wanted))
+      }),
       storyboard: Effect.fnUntraced(function* ({ params }) {
         return yield* respond(yield* plays.storyboard(params.grant, yield* ContentResponse.wanted))
       }),

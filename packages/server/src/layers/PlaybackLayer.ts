@@ -1,5 +1,7 @@
 import { StandingPrincipals } from "@joy/auth/StandingPrincipals"
 import { PlayableItems } from "@joy/catalog/PlayableItems"
+import { RenditionRequests } from "@joy/catalog/RenditionRequests"
+import * as Demands from "@joy/ingest/Demands"
 import { Grants } from "@joy/playback/Grants"
 import { Hls } from "@joy/playback/Hls"
 import { HlsPlays } from "@joy/playback/HlsPlays"
@@ -29,5 +31,6 @@ export const layer = Layer.mergeAll(
   ThumbnailImages.layer
 ).pipe(
   Layer.provide([Grants.layer, Hls.layer]),
+  Layer.provide(RenditionRequests.layer.pipe(Layer.provide(Demands.layer))),
   Layer.provide([PlayableItems.layer, StandingPrincipals.layerCredentialHolders, config])
 )

@@ -16,6 +16,7 @@ const open = [
   "GET /play/:grant/hls/:rendition/index.m3u8",
   "GET /play/:grant/hls/:rendition/init.mp4",
   "GET /play/:grant/hls/main.m3u8",
+  "GET /play/:grant/rendition.mp4",
   "GET /play/:grant/storyboard-:sheet.webp",
   "GET /play/:grant/storyboard.vtt",
   "GET /play/:grant/subtitles/:track.vtt",

@@ -315,6 +315,11 @@ const rules: Readonly<Record<string, Rule>> = {
   "POST /media/:id/playback": { statuses: ofTheItem, path: ({ world }) => `/media/${world.privateId}/playback` },
   // The path is the right, whoever shows it.
   "GET /play/:grant/content": { statuses: everybody, path: ({ world }) => `${world.play}/content` },
+  // Of what browsers play as it is, none is made.
+  "GET /play/:grant/rendition.mp4": {
+    statuses: [404, 404, 404, 404, 404, 404, 404],
+    path: ({ world }) => `${world.play}/rendition.mp4`
+  },
   "GET /play/:grant/storyboard.vtt": { statuses: everybody, path: ({ world }) => `${world.play}/storyboard.vtt` },
   "GET /play/:grant/storyboard-:sheet.webp": {
     statuses: everybody,

@@ -62,14 +62,30 @@ const makeTemporary = Effect.fnUntraced(function* (
   return { path, fd }
 })
 
+const copyBytes = 2 ** 20
+
+/** Appends all of a file to an empty one. */
+const copyAll = Effect.fnUntraced(function* (fd: number, from: ByteString) {
+  const source = yield* Effect.acquireRelease(Syscall.open(from, constants.O_RDONLY), (source) =>
+    Effect.ignore(Syscall.close(source))
+  )
+  const piece = new Uint8Array(copyBytes)
+  for (let at = 0; ;) {
+    const length = yield* Syscall.read(source, piece, at)
+    if (length === 0) return
+    for (let done = 0; done < length;) done += yield* Syscall.write(fd, piece.subarray(done, length), at + done)
+    at += length
+  }
+}, Effect.scoped)
+
 /**
  * Writes beside, makes it safe on the disk, and renames into place: a reader sees the old file or the new one, also
  * after the power fails. The folder itself is not synced: the name may be lost, and then the object was not written.
  */
-export const write = Effect.fnUntraced(function* (
+const put = Effect.fnUntraced(function* (
   root: ByteString,
   key: ObjectKey,
-  body: Uint8Array
+  fill: (fd: number) => Effect.Effect<void, Syscall.SyscallError>
 ): Effect.fn.Return<StoredObject, StoreUnavailable, Scope.Scope> {
   if (!Place.isPlain(key)) {
     return yield* new StoreUnavailable({
@@ -82,7 +98,7 @@ export const write = Effect.fnUntraced(function* (
   const target = `${real}/${fromText(key)}`
   const written = Effect.gen(function* () {
     const file = yield* makeTemporary(real)
-    yield* writeAll(file.fd, body)
+    yield* fill(file.fd)
     yield* Syscall.fsync(file.fd)
     const stats = yield* Syscall.fstat(file.fd)
     yield* ensureFolder(real, Paths.parentOf(target)).pipe(
@@ -94,6 +110,11 @@ export const write = Effect.fnUntraced(function* (
   })
   return yield* Effect.mapError(written, Failure.unavailable("write", target))
 })
+
+export const write = (root: ByteString, key: ObjectKey, body: Uint8Array) => put(root, key, (fd) => writeAll(fd, body))
+
+/** As `write`, of what is in the file at `from`. */
+export const copy = (root: ByteString, key: ObjectKey, from: ByteString) => put(root, key, (fd) => copyAll(fd, from))
 
 const removeEmptyFolders = Effect.fnUntraced(function* (root: ByteString, from: ByteString) {
   for (let folder = from; folder !== root; folder = Paths.parentOf(folder)) yield* Syscall.rmdir(folder)

@@ -1,7 +1,14 @@
-import type { PlayableItem } from "@joy/catalog/PlayableItems"
-import type { MediaStream } from "@joy/domain/MediaStream"
+import type { MediaType } from "./MediaItem.ts"
+import type { MediaStream } from "./MediaStream.ts"
 
 /** What browsers play, by what was found in an object: those of today, on common hardware. */
+
+/** What was found in an object. */
+export interface Found {
+  readonly type: MediaType
+  readonly container: string | null
+  readonly streams: ReadonlyArray<MediaStream>
+}
 
 const pictures = new Set(["jpeg", "png", "gif", "webp", "avif"])
 
@@ -31,7 +38,7 @@ const plays = (codecs: string, { codec, pixelFormat, type }: MediaStream): boole
   (type !== "video" || pixelFormat === null || (pixelFormats[codec]?.includes(pixelFormat) ?? false))
 
 /** The stream of a kind that a player begins with. */
-const first = (streams: ReadonlyArray<MediaStream>, type: MediaStream["type"]) => {
+export const first = (streams: ReadonlyArray<MediaStream>, type: MediaStream["type"]) => {
   const ofType = streams.filter((stream) => stream.type === type)
   return ofType.find(({ isDefault }) => isDefault) ?? ofType[0]
 }
@@ -39,8 +46,16 @@ const first = (streams: ReadonlyArray<MediaStream>, type: MediaStream["type"]) =
 /** Out of segments: fragmented MP4, and packed audio for MP3. */
 const segments = { video: "h264 hevc vp9 av1", audio: "aac opus flac mp3" }
 
+/** The containers that segments are made from. */
+const segmentedContainers = new Set(["mp4", "mov", "matroska", "webm", "mp3", "aac", "flac", "ogg"])
+
+/** Whether browsers play the stream, as it is coded, out of an MP4. */
+export const isPlayedFromMp4 = (stream: MediaStream): boolean =>
+  stream.type === "video" ? plays("h264 hevc", stream) : plays("aac", stream)
+
 /** Whether browsers play what is in the object, out of segments that are made of it. */
-export const isSegmented = ({ streams, type }: Pick<PlayableItem, "type" | "streams">): boolean => {
+export const isSegmented = ({ container, streams, type }: Found): boolean => {
+  if (container === null || !segmentedContainers.has(container)) return false
   const video = first(streams, "video")
   const audio = first(streams, "audio")
   if (type === "image" || (video === undefined && audio === undefined)) return false
@@ -48,7 +63,7 @@ export const isSegmented = ({ streams, type }: Pick<PlayableItem, "type" | "stre
 }
 
 /** Whether browsers play the object as it lies there. */
-export const isDirect = (item: Pick<PlayableItem, "type" | "container" | "streams">): boolean => {
+export const isDirect = (item: Found): boolean => {
   if (item.container === null) return false
   if (item.type === "image") return pictures.has(item.container)
   const known = containers[item.container]
@@ -57,3 +72,10 @@ export const isDirect = (item: Pick<PlayableItem, "type" | "container" | "stream
   if (known === undefined || (video === undefined && audio === undefined)) return false
   return (video === undefined || plays(known.video, video)) && (audio === undefined || plays(known.audio, audio))
 }
+
+/** Whether browsers play the object without anything being made of it but segments. */
+export const isPlayedAsItIs = (found: Found): boolean => isDirect(found) || isSegmented(found)
+
+/** Whether it has pictures that move, or sound, of which something can be made that browsers play. */
+export const canBeMadePlayable = ({ streams, type }: Pick<Found, "type" | "streams">): boolean =>
+  type !== "image" && (first(streams, "video") !== undefined || first(streams, "audio") !== undefined)
