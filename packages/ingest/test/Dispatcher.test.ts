@@ -306,12 +306,15 @@ describe("The dispatcher", () => {
       const order: Array<string> = []
       let now = 0
       let most = 0
+      // What has begun goes on when the new one is there.
+      const isThere = yield* Deferred.make<void>()
       tools.probe = (_, object) =>
         Effect.gen(function* () {
           order.push(object.key)
           now += 1
           most = Math.max(most, now)
-          yield* Effect.sleep("5 millis")
+          yield* Deferred.await(isThere)
+          yield* Effect.yieldNow
           now -= 1
           return aVideo
         })
@@ -321,10 +324,11 @@ describe("The dispatcher", () => {
       const fiber = yield* Effect.forkChild(dispatcher.run)
       yield* until(
         Effect.sync(() => order.length),
-        (begun) => begun >= 5
+        (begun) => begun === 3
       )
       library.put("new.mp4")
       yield* scan()
+      yield* Deferred.succeed(isThere, undefined)
       yield* until(work, (left) => left.length === 0)
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(most, 3)
