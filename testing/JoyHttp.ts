@@ -87,7 +87,7 @@ export const raw = (base: string, bytes: string): Effect.Effect<string> =>
     return Effect.sync(() => socket.destroy())
   })
 
-/** RFC 9457 as contract.md has it. */
+/** A problem document (RFC 9457) as the API writes them. */
 export const Problem = Schema.Struct({
   type: Schema.String.check(Schema.isPattern(/^urn:joy:[a-z]+(-[a-z]+)*$/)),
   title: Schema.String.check(Schema.isMinLength(1)),

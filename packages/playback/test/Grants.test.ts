@@ -145,7 +145,8 @@ layer(services)("a grant", (it) => {
         mimeType: "video/mp4",
         status: "ready",
         storyboardSheets: null,
-        subtitles: []
+        subtitles: [],
+        rendition: null
       })
     })
   )
