@@ -35,7 +35,7 @@ export const cleanText = (text: string, limit: number = valueLimit): string =>
     .slice(0, limit)
     .toWellFormed()
     .replaceAll(/\r\n?/g, "\n")
-    // oxlint-disable-next-line no-control-regex
+    // oxlint-disable-next-line no-control-regex -- these are what is taken out
     .replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/g, " ")
     .trim()
 

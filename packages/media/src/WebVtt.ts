@@ -52,7 +52,7 @@ export const cleanCueText = (text: string): string =>
     .slice(0, maxCueLength)
     .toWellFormed()
     .replaceAll(/\r\n?/g, "\n")
-    // oxlint-disable-next-line no-control-regex
+    // oxlint-disable-next-line no-control-regex -- these are what is taken out
     .replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f]/g, "")
     .split(/(<[^<>]*>)/)
     .map((part) => (kept.test(part) ? part : escape(part)))

@@ -163,7 +163,7 @@ describe.skipIf(!hasFfmpeg)(`Hostile media${needsFfmpeg}`, () => {
           const object = yield* put("tagged.mp3", Buffer.concat([tag, yield* bytesOf("mp3.mp3")]))
           const { tags } = yield* (yield* Probe).probe(library.store, object)
           assert.isAtMost(tags["title"]?.length ?? 0, 1_000)
-          // oxlint-disable-next-line no-control-regex
+          // oxlint-disable-next-line no-control-regex -- these are what must not be there
           assert.notMatch(tags["title"] ?? "", /[\u0000-\u0009]/)
           if (title.length < 100 && !title.includes("\u0000")) assert.strictEqual(tags["title"], title)
         }

@@ -1,5 +1,6 @@
 import { Refused } from "../../demux/DemuxMessages.ts"
 import { languageTag } from "../../Languages.ts"
+import { labelOf } from "../Labels.ts"
 import { maxTracks } from "../MediaIndex.ts"
 import { bodyOf, childrenOf, type Element, elementsIn, floatOf, Id, textOf, uintOf } from "./Elements.ts"
 
@@ -161,12 +162,6 @@ const readDolbyVision = (entry: Fields): TrackEntry["dolbyVision"] => {
   return null
 }
 
-const readLabel = (name: string | null): string | null => {
-  // oxlint-disable-next-line no-control-regex
-  const label = (name ?? "").replace(/[\u0000-\u001f"]/g, "").slice(0, 100)
-  return label === "" ? null : label
-}
-
 /** As shown, in pixels: the unit 0 is pixels, and any other says no more than a ratio. */
 const readAspect = (video: Fields | null, width: number, height: number): TrackEntry["aspect"] => {
   const shown = [video?.uint(Field.displayWidth, width) ?? width, video?.uint(Field.displayHeight, height) ?? height]
@@ -197,7 +192,7 @@ const readTrack = (entry: Fields): TrackEntry | null => {
     isDefault: entry.uint(Field.flagDefault, 1) === 1,
     // English is what is not said (5.1.4.1.19).
     language: languageTag(entry.text(Field.languageBcp47) ?? entry.text(Field.language) ?? "eng"),
-    label: readLabel(entry.text(Field.name)),
+    label: labelOf(entry.text(Field.name) ?? ""),
     frameNanoseconds: entry.uint(Field.defaultDuration, 0),
     delayNanoseconds: Math.min(1e9, entry.uint(Field.codecDelay, 0)),
     width,

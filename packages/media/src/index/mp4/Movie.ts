@@ -1,5 +1,6 @@
 import { Refused } from "../../demux/DemuxMessages.ts"
 import { languageTag } from "../../Languages.ts"
+import { labelOf } from "../Labels.ts"
 import { type IndexTrack, maxSamples, maxTracks, type Samples } from "../MediaIndex.ts"
 import { type Box, boxesIn, childrenOf, find, flagsOf, tableOf, typeAt, versionOf } from "./Boxes.ts"
 import { readSampleEntry, type SampleEntry } from "./SampleEntry.ts"
@@ -47,9 +48,7 @@ const readLanguage = (view: DataView, mdia: Box, mdhd: Box): string | null => {
 const readLabel = (view: DataView, trak: Box): string | null => {
   const name = find(view, trak, "udta", "name")
   if (name === null) return null
-  // oxlint-disable-next-line no-control-regex
-  const label = text(view, name.body, Math.min(name.end, name.body + 512)).replace(/[\u0000-\u001f"]/g, "")
-  return label === "" ? null : label.slice(0, 100)
+  return labelOf(text(view, name.body, Math.min(name.end, name.body + 512)))
 }
 
 const readTrack = (view: DataView, trak: Box, movie: MovieFields): MovieTrack | null => {
