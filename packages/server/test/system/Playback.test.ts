@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 import { assert, layer } from "@effect/vitest"
@@ -14,22 +14,7 @@ import * as TestMedia from "@joy/testing/TestMedia"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 
-/** Puts a file into the library and waits until its item can be played. */
-const ready = Effect.fnUntraced(function* (key: string, path: string) {
-  const { admin, folder, library } = yield* JoyUp.JoyUp
-  const beside = join(folder, "in-transit")
-  copyFileSync(path, beside)
-  mkdirSync(join(library, key, ".."), { recursive: true })
-  renameSync(beside, join(library, key))
-  const item = yield* Joy.until(
-    Effect.map(Effect.orDie(admin.client.media.list({ query: { limit: 200 } })), ({ items }) =>
-      items.find(({ s3Key, status }) => String(s3Key) === key && status === "ready")
-    ),
-    (found) => found !== undefined,
-    { what: key }
-  )
-  return item ?? (yield* Effect.die(new Error(key)))
-})
+import { ready } from "./LibraryItems.ts"
 
 const playbackOf = ({ client }: JoyUp.SignedIn, id: MediaItemId) =>
   Effect.orDie(client.playback.prepare({ params: { id } }))

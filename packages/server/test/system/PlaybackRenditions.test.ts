@@ -13,19 +13,7 @@ import * as TestMedia from "@joy/testing/TestMedia"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-/** Puts a file into the library and gives its item once it is ready. */
-const add = Effect.fnUntraced(function* (key: string, path: string) {
-  const { admin, library } = yield* JoyUp.JoyUp
-  copyFileSync(path, join(library, key))
-  const item = yield* Joy.until(
-    Effect.map(Effect.orDie(admin.client.media.list({ query: { limit: 200 } })), ({ items }) =>
-      items.find(({ s3Key, status }) => String(s3Key) === key && status === "ready")
-    ),
-    (found) => found !== undefined,
-    { what: key }
-  )
-  return item ?? (yield* Effect.die(new Error(key)))
-})
+import { ready } from "./LibraryItems.ts"
 
 const play = Effect.fnUntraced(function* (id: MediaItemId) {
   const { admin } = yield* JoyUp.JoyUp
@@ -72,7 +60,7 @@ describeWith(["ffmpeg"], "What browsers don't play", () => {
         Effect.gen(function* () {
           const { address, dataDir, request } = yield* JoyUp.JoyUp
           const film = { container: "avi", videoCodec: "mpeg4", audioCodec: "ac3", seconds: 12 }
-          const { id, s3Key } = yield* add("film.avi", yield* TestMedia.video(film))
+          const { id, s3Key } = yield* ready("film.avi", yield* TestMedia.video(film))
           const files = () => readdirSync(join(dataDir, "derived"), { recursive: true, encoding: "utf8" })
           assert.deepStrictEqual(
             files().filter((name) => name.endsWith("rendition.mp4")),
@@ -108,18 +96,18 @@ describeWith(["ffmpeg"], "What browsers don't play", () => {
         Effect.gen(function* () {
           const { address, request } = yield* JoyUp.JoyUp
           const tenBits = { container: "mkv", seconds: 4, extra: ["-pix_fmt", "yuv420p10le"] }
-          const { id } = yield* add("ten bits.mkv", yield* TestMedia.video(tenBits))
+          const { id } = yield* ready("ten bits.mkv", yield* TestMedia.video(tenBits))
           yield* play(id)
           const { hls } = yield* prepared(id)
           assert.deepStrictEqual((yield* probe(address + (hls?.url ?? ""))).codecs, ["h264 yuv420p", "aac"])
 
-          const song = yield* add("song.m4a", yield* TestMedia.audio({ container: "m4a", extra: ["-c:a", "alac"] }))
+          const song = yield* ready("song.m4a", yield* TestMedia.audio({ container: "m4a", extra: ["-c:a", "alac"] }))
           yield* play(song.id)
           const { progressive } = yield* prepared(song.id)
           assert.deepInclude(progressive, { direct: true, mimeType: "audio/mp4" })
           assert.deepStrictEqual((yield* probe(address + progressive.url)).codecs, ["aac"])
 
-          yield* add("ten bits.mkv", yield* TestMedia.video({ ...tenBits, seconds: 5 }))
+          yield* ready("ten bits.mkv", yield* TestMedia.video({ ...tenBits, seconds: 5 }))
           yield* Joy.until(request(hls?.url ?? ""), ({ status }) => status === 410)
           const again = yield* play(id)
           assert.strictEqual(again.status, "preparing")
